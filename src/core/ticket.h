@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * One request for a connection: it waits, is granted a slot, and is finished. It is embedded in whatever asks (a query, a
+ * batch, a lease), so that queueing allocates nothing.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "util/heap.h"
+#include "util/macro.h"
+
+struct application;
+struct pool;
+struct slot;
+
+enum ticket_state {
+	TICKET_NEW,
+	TICKET_WAITING, /* in application::waiting of its pool */
+	TICKET_REFUSED, /* in core::refused until the decision is taken */
+	TICKET_GRANTED, /* in slot::tickets */
+	TICKET_DONE,
+};
+
+struct ticket {
+	/* Set by the owner before core_submit(), constant until it is done. */
+	struct pool *pool;        /* borrowed */
+	struct application *app;  /* borrowed */
+	usec deadline;            /* of the request as a whole; USEC_NEVER: none */
+	usec acquire_deadline;    /* of the wait alone; USEC_NEVER: none */
+	usec expected_us;         /* how long it will probably hold the connection; 0: not known */
+	bool pipelined;           /* may share a connection: run behind, and have behind it, others of the kind */
+	bool write;               /* may write: for applications that are read-only, see application.h */
+
+	/* The core's. */
+	enum ticket_state state;
+	bool expired;               /* DECISION_EXPIRE was given */
+	struct slot *slot;          /* where it is granted */
+	usec submitted;             /* when it came */
+	usec granted;               /* when it got its slot */
+	usec charged;               /* up to when its application has paid */
+	TAILQ_ENTRY(ticket) link;   /* application::waiting, core::refused or slot::tickets, as the state says */
+	struct heap_node deadline_node; /* core::deadlines */
+};
