@@ -74,4 +74,16 @@ enum sidepool_error_code {
 	SIDEPOOL_E_OUT_OF_MEMORY = 70,
 	/* the daemon has a bug */
 	SIDEPOOL_E_INTERNAL = 71,
+	/* the daemon cannot be reached */
+	SIDEPOOL_E_DAEMON_UNREACHABLE = 80,
+	/* the connection to the daemon was lost before the answer */
+	SIDEPOOL_E_DAEMON_LOST = 81,
+	/* the deadline passed and the daemon did not answer */
+	SIDEPOOL_E_NO_ANSWER = 82,
+	/* what answers on the socket does not keep to sidepool's protocol */
+	SIDEPOOL_E_PROTOCOL_VIOLATION = 83,
+	/* the handle was opened by the parent process */
+	SIDEPOOL_E_FORKED = 84,
+	/* the handle was closed */
+	SIDEPOOL_E_CLOSED = 85,
 };

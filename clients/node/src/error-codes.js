@@ -36,4 +36,10 @@ export const CODES = Object.freeze([
   { number: 57, name: "UNKNOWN_STREAM", outcome: "NOT_SENT", retryable: false, sentence: "this connection has no such stream", remedy: "a stream ends with its last chunk, its deadline or its client" },
   { number: 70, name: "OUT_OF_MEMORY", outcome: "NOT_SENT", retryable: true, sentence: "the daemon has no memory for the request", remedy: "send less at once" },
   { number: 71, name: "INTERNAL", outcome: "UNKNOWN", retryable: false, sentence: "the daemon has a bug", remedy: "please report it with the daemon's log" },
+  { number: 80, name: "DAEMON_UNREACHABLE", outcome: "NOT_SENT", retryable: true, sentence: "the daemon cannot be reached", remedy: "start sidepoold, or check the path of its socket" },
+  { number: 81, name: "DAEMON_LOST", outcome: "UNKNOWN", retryable: false, sentence: "the connection to the daemon was lost before the answer", remedy: "look whether it took effect before you repeat it" },
+  { number: 82, name: "NO_ANSWER", outcome: "UNKNOWN", retryable: false, sentence: "the deadline passed and the daemon did not answer", remedy: "look whether it took effect before you repeat it" },
+  { number: 83, name: "PROTOCOL_VIOLATION", outcome: "UNKNOWN", retryable: false, sentence: "what answers on the socket does not keep to sidepool's protocol", remedy: "check the path of the socket, and compare the versions of client and daemon" },
+  { number: 84, name: "FORKED", outcome: "NOT_SENT", retryable: false, sentence: "the handle was opened by the parent process", remedy: "open another in the child" },
+  { number: 85, name: "CLOSED", outcome: "NOT_SENT", retryable: false, sentence: "the handle was closed", remedy: "" },
 ]);

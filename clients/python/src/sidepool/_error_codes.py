@@ -38,4 +38,10 @@ CODES = (
     (57, "UNKNOWN_STREAM", "NOT_SENT", False, "this connection has no such stream", "a stream ends with its last chunk, its deadline or its client"),
     (70, "OUT_OF_MEMORY", "NOT_SENT", True, "the daemon has no memory for the request", "send less at once"),
     (71, "INTERNAL", "UNKNOWN", False, "the daemon has a bug", "please report it with the daemon's log"),
+    (80, "DAEMON_UNREACHABLE", "NOT_SENT", True, "the daemon cannot be reached", "start sidepoold, or check the path of its socket"),
+    (81, "DAEMON_LOST", "UNKNOWN", False, "the connection to the daemon was lost before the answer", "look whether it took effect before you repeat it"),
+    (82, "NO_ANSWER", "UNKNOWN", False, "the deadline passed and the daemon did not answer", "look whether it took effect before you repeat it"),
+    (83, "PROTOCOL_VIOLATION", "UNKNOWN", False, "what answers on the socket does not keep to sidepool's protocol", "check the path of the socket, and compare the versions of client and daemon"),
+    (84, "FORKED", "NOT_SENT", False, "the handle was opened by the parent process", "open another in the child"),
+    (85, "CLOSED", "NOT_SENT", False, "the handle was closed", ""),
 )
