@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The configuration: read from the command line, the environment, a file and libpq's and other pools' variables, checked as
+ * a whole, and then a plain value that is passed down. What each member means, its unit, default and range is one row in
+ * settings.def. Nothing here is global, so a load may run in a worker thread; it asks the user database for names.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "util/log.h"
+#include "util/macro.h"
+
+struct arguments;
+
+#define CONFIG_DEFAULT_FILE "/etc/sidepool/sidepool.conf"
+
+/* From weak to strong: a source gives way to those below it. */
+enum config_source {
+	CONFIG_SOURCE_DEFAULT,
+	CONFIG_SOURCE_ALIAS, /* DATABASE_URL, DB_POOL_SIZE, ... */
+	CONFIG_SOURCE_FILE,
+	CONFIG_SOURCE_ENVIRONMENT,
+	CONFIG_SOURCE_COMMAND_LINE,
+};
+
+/* Where one value is from. */
+struct config_origin {
+	enum config_source source;
+	bool in_url; /* a parameter of the URL that this source gave: weaker than a setting of the same source */
+	char *where; /* owned: "FILE:LINE", the variable's name, the option; NULL for a default */
+};
+
+struct config_list {
+	char **items; /* owned, as is each */
+	size_t n;
+};
+
+/* Times of 0 to USEC_NEVER; USEC_NEVER is what `off` means. */
+struct config_timeouts {
+	usec acquire_us; /* in an application: CONFIG_INHERIT, see config_acquire_timeout() */
+	usec statement_us;
+	usec transaction_us;
+	usec idle_transaction_us;
+	usec lease_us;
+	usec lease_idle_us;
+	usec client_idle_us;
+	usec fetch_us;
+	usec request_us; /* the deadline of a request that brings none */
+};
+
+#define CONFIG_INHERIT (USEC_NEVER - 1)
+
+/* One [pool NAME]. */
+struct config_pool {
+	char *name;          /* owned */
+	char *url;           /* owned, secret: as it was given */
+	char *conninfo;      /* owned, secret: for libpq, without what libpq does not know; "": libpq's PG* variables */
+	char *password_file; /* owned: to be read at each connect, and its first line to be libpq's password; "": none */
+	uint32_t min_size;
+	uint32_t max_size; /* at most the budget */
+	uint32_t max_overflow;
+	usec idle_timeout_us;
+	usec max_lifetime_us;
+	usec keepalive_us;
+	usec connect_timeout_us;
+	usec backoff_min_us;
+	usec backoff_max_us;
+	uint32_t breaker_threshold;
+	usec breaker_reset_us;
+	bool pipeline;
+	uint32_t pipeline_depth; /* 1 where `pipeline` is off */
+	usec pipeline_budget_us;
+	uint32_t max_prepared_statements;
+	usec acquire_timeout_us;       /* the default's where the pool has none */
+	struct config_origin *origins; /* owned: one for each setting of the section */
+};
+
+/* One [application PATTERN]. */
+struct config_application {
+	char *pattern; /* owned */
+	struct config_list match_unit;
+	struct config_list match_user;
+	struct config_list match_group;
+	struct config_list match_executable;
+	uint32_t *uids; /* owned: match_user, looked up */
+	size_t n_uids;
+	uint32_t *gids; /* owned: match_group, looked up */
+	size_t n_gids;
+	uint32_t min;
+	uint32_t max; /* 0: no limit of its own */
+	uint32_t weight;
+	int32_t priority;
+	uint32_t queue_limit;     /* 0: only the daemon's */
+	struct config_list pools; /* none: all */
+	bool read_only;
+	struct config_timeouts timeouts; /* all in force: what the section lacks is filled from [sidepool] */
+	struct config_origin *origins;   /* owned */
+};
+
+struct config {
+	/* [sidepool] */
+	char *socket; /* owned, as all strings here */
+	uint32_t socket_mode;
+	char *socket_owner; /* "": unchanged */
+	char *socket_group;
+	uint32_t socket_uid; /* socket_owner, looked up; UINT32_MAX: unchanged */
+	uint32_t socket_gid;
+	char *events_socket; /* "": no publish/subscribe socket */
+	uint32_t budget;
+	uint32_t queue_limit;
+	uint32_t max_connecting;
+	uint32_t max_clients;
+	uint64_t max_message_bytes;
+	uint64_t max_chunk_bytes;
+	uint32_t max_requests_per_client;
+	uint32_t max_leases_per_uid;
+	uint32_t max_streams_per_uid;
+	uint64_t max_memory_per_uid_bytes;
+	usec greeting_timeout_us;
+	usec shutdown_timeout_us;
+	usec cancel_timeout_us;
+	usec idempotency_ttl_us;
+	uint64_t idempotency_max_bytes;
+	struct config_list admin_users;
+	struct config_list admin_groups;
+	uint32_t *admin_uids; /* owned: admin_users, looked up */
+	size_t n_admin_uids;
+	uint32_t *admin_gids; /* owned: admin_groups, looked up */
+	size_t n_admin_gids;
+	enum log_level log_level;
+	enum log_format log_format;
+	bool log_statements;
+	bool log_parameters;
+	usec slow_query_us;
+	double degraded_ratio;
+	double unhealthy_ratio;
+	usec degraded_wait_us;
+	struct config_timeouts timeouts;
+
+	struct config_pool *pools; /* owned: at least one; the first is the default */
+	size_t n_pools;
+	struct config_application *applications; /* owned: in the order of the file; the first match wins */
+	size_t n_applications;
+	struct config_application other; /* whoever matches none: pattern "*", no minimum, weight 1 */
+	char *file;                      /* owned: that was read, NULL: none */
+	struct config_origin *origins;   /* owned */
+};
+
+/* What is wrong, and where. `message` says what was meant and never holds a password. */
+struct config_mistake {
+	bool is_warning;
+	const char *where; /* "FILE:LINE", "environment NAME", "command line"; "" for the whole */
+	const char *message;
+};
+
+typedef void (*config_mistake_fn)(void *userdata, const struct config_mistake *mistake);
+
+/*
+ * Whether libpq can read `conninfo`: 0, or -1 with its reason in `ret_message` (NUL-terminated). The reason may quote the
+ * string: it is cleaned of secrets here.
+ */
+typedef int (*config_check_conninfo_fn)(const char *conninfo, char *ret_message, size_t n);
+
+struct config_input {
+	const struct arguments *arguments; /* borrowed for the call, as all here; NULL: none */
+	char *const *environment;          /* NAME=VALUE strings, NULL at the end */
+	const char *default_file;          /* read where it exists and no other is named; NULL: none */
+	config_check_conninfo_fn check_conninfo;
+	config_mistake_fn mistake; /* called for each, in the order found; warnings do not count */
+	void *userdata;
+};
+
+/*
+ * Reads and checks everything. Returns 0 and the config; the number of mistakes, each of which was told and none of which
+ * stops the search for the next, and no config; or -ENOMEM. Reads files and the user database: blocks.
+ */
+int config_load(struct config **ret_config, const struct config_input *input);
+
+/* Who asks: what it says (`name`) and what the kernel proves. Unknown strings are NULL. */
+struct config_facts {
+	const char *name;
+	const char *unit;
+	const char *executable;
+	uint32_t uid;
+	uint32_t gid;
+	const uint32_t *groups; /* supplementary */
+	size_t n_groups;
+};
+
+/* The first section that fits, or &c->other. */
+const struct config_application *config_match(const struct config *c, const struct config_facts *facts);
+
+bool config_may_use_pool(const struct config_application *a, const struct config_pool *p);
+
+/* root, the daemon's own uid, admin_users and admin_groups. */
+bool config_is_admin(const struct config *c, const struct config_facts *facts);
+
+/* In force for this application on this pool: the application's own, else the pool's, else [sidepool]'s. */
+usec config_acquire_timeout(const struct config_pool *p, const struct config_application *a);
+
+/* One difference. Values are as in the file, secrets masked; NULL where the section did not or does not exist. */
+struct config_change {
+	const char *section; /* "sidepool", "pool main", "application seed-*" */
+	const char *name;
+	const char *before;
+	const char *after;
+	bool needs_restart; /* a reload leaves the old value in force */
+};
+
+typedef void (*config_change_fn)(void *userdata, const struct config_change *change);
+
+/* Tells each setting that differs. Returns their number, or -ENOMEM. */
+int config_diff(const struct config *before, const struct config *after, config_change_fn change,
+		void *userdata);
+
+/* Everything in force and where each value is from, as a file that could be read again but for its masked secrets. */
+int config_print(const struct config *c, FILE *f);
+
+/* A URL or conninfo string as it may be shown: passwords are "***". Owned by the caller; NULL without memory. */
+char *config_mask(const char *target);
+
+struct config *config_free(struct config *c);
