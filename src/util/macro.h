@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/param.h> /* MIN, MAX */
 
 /* Microseconds on the monotonic clock. The only time type inside the daemon; the wire and the config use milliseconds. */
 typedef uint64_t usec;
@@ -13,8 +14,6 @@ typedef uint64_t usec;
 #define USEC_NEVER UINT64_MAX
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* The object that embeds `member` at `ptr`; NULL stays NULL. */
 #define container_of(ptr, type, member)                                                            \

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Work on a connection. Everything that is sent leaves an entry in a ring of answers that are owed; libpq hands the results out in
+ * the same order, and the head of the ring says whose they are. In pipeline mode
+ * (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html) libpq ends the results of each statement with a NULL, and a
+ * Sync with PGRES_PIPELINE_SYNC; after an error everything up to the next Sync comes back as PGRES_PIPELINE_ABORTED.
+ *
+ * A call has ended when its last Sync is answered, and not before: a statement outside a transaction commits at the Sync, so
+ * that a CommandComplete alone proves nothing, and a deferred constraint may fail there.
+ *
+ * Rows are always asked for one by one (PQsetSingleRowMode), so that libpq never holds more than one.
+ */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/conn-internal.h"
+#include "pg/packed.h"
+#include "pg/text.h"
+#include "util/error.h"
+
+enum {
+	ANSWERS_FIRST = 32,
+};
+
+static struct pg_answer *head_of(struct pg_conn *conn)
+{
+	return conn->answers_count > 0 ? &conn->answers[conn->answers_head] : NULL;
+}
+
+static struct pg_answer pop(struct pg_conn *conn)
+{
+	struct pg_answer a = *head_of(conn);
+
+	conn->answers_head = (conn->answers_head + 1) & (conn->answers_size - 1);
+	conn->answers_count--;
+	return a;
+}
+
+static int grow(struct pg_conn *conn)
+{
+	uint32_t size = conn->answers_size ? conn->answers_size * 2 : ANSWERS_FIRST;
+	struct pg_answer *ring = malloc(size * sizeof(*ring));
+
+	if (!ring)
+		return err_raise(-ENOMEM);
+	for (uint32_t i = 0; i < conn->answers_count; i++)
+		ring[i] = conn->answers[(conn->answers_head + i) & (conn->answers_size - 1)];
+	free(conn->answers);
+	conn->answers = ring;
+	conn->answers_size = size;
+	conn->answers_head = 0;
+	return 0;
+}
+
+/* Never fails where a place was reserved before with grow_for(). */
+int pg_answers_push(struct pg_conn *conn, struct pg_answer answer)
+{
+	int r;
+
+	if (conn->answers_count == conn->answers_size) {
+		r = grow(conn);
+		if (r < 0)
+			return err_forward(r);
+	}
+	conn->answers[(conn->answers_head + conn->answers_count++) & (conn->answers_size - 1)] = answer;
+	if (answer.call)
+		answer.call->pending++;
+	return 0;
+}
+
+void pg_call_begin(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops)
+{
+	assert(conn->state == PG_CONN_UP);
+
+	*call = (struct pg_call){ .ops = ops, .conn = conn };
+	TAILQ_INSERT_TAIL(&conn->calls, call, link);
+	conn->depth++;
+}
+
+/* What libpq could not even queue breaks the connection: libpq and we would no longer count alike. */
+static int broken(struct pg_conn *conn)
+{
+	pg_conn_break(conn);
+	return err_raise(-EPIPE);
+}
+
+static int send_set(struct pg_conn *conn, const char *name, const struct pg_statement *s, const struct pg_params *p)
+{
+	const int *formats = p->formats;
+	int n = (int)s->n_params;
+
+	if (name)
+		return PQsendQueryPrepared(conn->pq, name, n, p->values, p->lengths, formats, s->result_format);
+	return PQsendQueryParams(conn->pq, s->text->sql, n, p->types, p->values, p->lengths, formats,
+				 s->result_format);
+}
+
+int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
+{
+	struct pg_conn *conn = call->conn;
+	struct pg_params params;
+	const char *name;
+	int r;
+
+	r = pg_params_init(&params, statement);
+	if (r != 0)
+		return err_forward(r);
+	name = pg_prepared_for(conn, statement->text, call, tag);
+	for (uint32_t set = 0; set < statement->n_sets && r == 0; set++) {
+		(void)pg_params_next(&params);
+		if (!send_set(conn, name, statement, &params))
+			r = broken(conn);
+		else
+			r = pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE,
+								      .call = call,
+								      .tag = tag,
+								      .set = set });
+	}
+	pg_params_deinit(&params);
+	return err_forward(r);
+}
+
+int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
+{
+	if (!PQsendQueryParams(call->conn->pq, sql, 0, NULL, NULL, NULL, NULL, 0))
+		return err_forward(broken(call->conn));
+	return err_forward(pg_answers_push(
+		call->conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
+}
+
+void pg_call_sync(struct pg_call *call)
+{
+	struct pg_conn *conn = call->conn;
+
+	if (!PQpipelineSync(conn->pq) ||
+	    pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_SYNC, .call = call }) < 0)
+		(void)broken(conn);
+}
+
+static bool last_is_sync(const struct pg_conn *conn)
+{
+	uint32_t last = (conn->answers_head + conn->answers_count - 1) & (conn->answers_size - 1);
+
+	return conn->answers_count > 0 && conn->answers[last].kind == PG_ANSWER_SYNC;
+}
+
+void pg_call_end(struct pg_call *call)
+{
+	if (!last_is_sync(call->conn))
+		pg_call_sync(call);
+	call->ended = true;
+	pg_conn_want_write(call->conn);
+}
+
+int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops, const char *sql)
+{
+	assert(conn->answers_count == 0);
+
+	pg_call_begin(conn, call, ops);
+	call->ended = true;
+	if (!PQexitPipelineMode(conn->pq) || !PQsendQuery(conn->pq, sql))
+		return err_forward(broken(conn));
+	pg_conn_want_write(conn);
+	return err_forward(pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE, .call = call }));
+}
+
+int pg_call_copy_put(struct pg_call *call, const char *data, size_t n)
+{
+	if (PQputCopyData(call->conn->pq, data, (int)n) != 1)
+		return err_raise(-EPIPE);
+	pg_conn_want_write(call->conn);
+	return 0;
+}
+
+int pg_call_copy_end(struct pg_call *call, const char *failure)
+{
+	struct pg_answer *a = head_of(call->conn);
+
+	if (PQputCopyEnd(call->conn->pq, failure) != 1)
+		return err_raise(-EPIPE);
+	if (a)
+		a->copy = PG_COPY_NONE;
+	pg_conn_want_write(call->conn);
+	return 0;
+}
+
+/* The call is its owner's again; the owner may begin another one from within on_end. */
+static void end_call(struct pg_conn *conn, struct pg_call *call, enum pg_end end)
+{
+	TAILQ_REMOVE(&conn->calls, call, link);
+	conn->depth--;
+	call->conn = NULL;
+	call->ops->on_end(call, end);
+}
+
+static void take_rows(const struct pg_answer *a, PGresult *result)
+{
+	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE)
+		a->call->ops->on_rows(a->call, a->tag, a->set, result);
+}
+
+static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
+{
+	if (a->kind == PG_ANSWER_PREPARE)
+		pg_prepared_done(conn, steal(&a->prepared), true);
+	if (a->kind != PG_ANSWER_EXECUTE && a->kind != PG_ANSWER_SIMPLE)
+		return;
+	a->call->completed = true;
+	a->call->ops->on_complete(a->call, a->tag, a->set, result);
+	if (a->kind == PG_ANSWER_SIMPLE)
+		a->tag++;
+}
+
+static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
+{
+	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
+		pg_prepared_done(conn, steal(&a->prepared), false);
+	/* What libpq says of a lost connection has no SQLSTATE; on_end tells of that. */
+	if (!a->call || a->call->failed || !PQresultErrorField(result, PG_DIAG_SQLSTATE))
+		return;
+	a->call->failed = true;
+	a->call->ops->on_error(a->call, a->tag, a->set, result);
+}
+
+static void take_aborted(struct pg_conn *conn, struct pg_answer *a)
+{
+	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
+		pg_prepared_done(conn, steal(&a->prepared), false);
+}
+
+/* The head is answered. */
+static void take_end(struct pg_conn *conn)
+{
+	struct pg_answer a = pop(conn);
+
+	if (!a.call)
+		return;
+	a.call->pending--;
+	if (a.kind == PG_ANSWER_SYNC && (a.call->pending > 0 || !a.call->ended)) {
+		a.call->failed = false;
+		a.call->completed = false;
+	}
+	if (a.call->pending == 0 && a.call->ended)
+		end_call(conn, a.call, PG_END_SYNCED);
+}
+
+static void take_copy(struct pg_answer *a, enum pg_copy copy, PGresult *ready)
+{
+	a->copy = copy;
+	a->call->ops->on_copy(a->call, ready, NULL, 0);
+}
+
+/* A row of a COPY TO STDOUT; false when there is none now. */
+static bool pump_copy_out(struct pg_conn *conn, struct pg_answer *a)
+{
+	struct pg_call *call = a->call;
+	char *data;
+	int n = PQgetCopyData(conn->pq, &data, 1);
+
+	if (n == 0)
+		return false;
+	if (n < 0) {
+		a->copy = PG_COPY_NONE; /* the tag, or the error, comes as a result */
+		return true;
+	}
+	call->ops->on_copy(call, NULL, data, (size_t)n);
+	PQfreemem(data);
+	return conn->state == PG_CONN_UP;
+}
+
+static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
+{
+	switch (PQresultStatus(result)) {
+	case PGRES_SINGLE_TUPLE:
+		take_rows(a, result);
+		break;
+	case PGRES_TUPLES_OK:
+		if (PQntuples(result) > 0)
+			take_rows(a, result);
+		take_complete(conn, a, result);
+		break;
+	case PGRES_COMMAND_OK:
+	case PGRES_EMPTY_QUERY:
+		take_complete(conn, a, result);
+		break;
+	case PGRES_COPY_IN:
+		take_copy(a, PG_COPY_IN, result);
+		break;
+	case PGRES_COPY_OUT:
+		take_copy(a, PG_COPY_OUT, result);
+		break;
+	case PGRES_PIPELINE_ABORTED:
+		take_aborted(conn, a);
+		break;
+	default:
+		take_error(conn, a, result);
+		break;
+	}
+}
+
+/* libpq wants to know before it reads the first row. */
+static void begin_answer(struct pg_conn *conn, struct pg_answer *a)
+{
+	if (a->begun)
+		return;
+	a->begun = true;
+	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE)
+		(void)PQsetSingleRowMode(conn->pq);
+}
+
+static void end_simple(struct pg_conn *conn)
+{
+	if (!PQenterPipelineMode(conn->pq))
+		(void)broken(conn);
+	take_end(conn);
+}
+
+/* One result; false when there is nothing more to take now. */
+static bool pump_one(struct pg_conn *conn)
+{
+	struct pg_answer *a = head_of(conn);
+	PGresult *result;
+
+	if (!a || conn->paused)
+		return false;
+	begin_answer(conn, a);
+	if (a->copy == PG_COPY_OUT)
+		return pump_copy_out(conn, a);
+	if (a->copy == PG_COPY_IN || PQisBusy(conn->pq))
+		return false;
+	result = PQgetResult(conn->pq);
+	if (result && PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+		PQclear(result);
+		if (a->kind != PG_ANSWER_SYNC)
+			return false; /* libpq and we count differently: PQstatus() will tell */
+		take_end(conn);
+		return true;
+	}
+	if (result) {
+		/* The owner may add calls meanwhile, and the ring may move. */
+		struct pg_answer copy = *a;
+
+		take_result(conn, &copy, result);
+		PQclear(result);
+		a = head_of(conn);
+		if (a) {
+			a->prepared = copy.prepared;
+			a->tag = copy.tag;
+			a->copy = copy.copy;
+		}
+		return conn->state == PG_CONN_UP;
+	}
+	if (PQstatus(conn->pq) == CONNECTION_BAD)
+		return false;
+	if (a->kind == PG_ANSWER_SIMPLE)
+		end_simple(conn);
+	else if (a->kind != PG_ANSWER_SYNC)
+		take_end(conn);
+	return true;
+}
+
+bool pg_calls_pump(struct pg_conn *conn)
+{
+	if (conn->pumping)
+		return true;
+	conn->pumping = true;
+	while (conn->state == PG_CONN_UP && pump_one(conn))
+		;
+	conn->pumping = false;
+	if (!conn->orphaned)
+		return true;
+	if (!conn->cancel_done)
+		pg_conn_destroy(conn);
+	return false;
+}
+
+void pg_calls_abandon(struct pg_conn *conn)
+{
+	struct pg_call *call;
+
+	for (uint32_t i = 0; i < conn->answers_count; i++) {
+		struct pg_answer *a = &conn->answers[(conn->answers_head + i) & (conn->answers_size - 1)];
+
+		if (a->kind == PG_ANSWER_PREPARE && a->prepared)
+			pg_prepared_done(conn, steal(&a->prepared), false);
+	}
+	conn->answers_count = 0;
+	while ((call = TAILQ_FIRST(&conn->calls)))
+		end_call(conn, call, call->pending > 0 ? PG_END_LOST : PG_END_NOT_SENT);
+}

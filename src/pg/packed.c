@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each value is a little-endian 32 bit length and its bytes; the length of NULL is -1. libpq wants text parameters terminated by a
+ * zero byte and has no length for them, so the byte behind a text value is overwritten: it is the first byte of the next length,
+ * which has been read by then, or the byte that the request's memory has to spare behind its last value.
+ */
+#include "pg/packed.h"
+
+#include <endian.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pg/conn.h"
+#include "pg/text.h"
+#include "util/error.h"
+
+enum {
+	LENGTH_BYTES = 4,
+};
+
+static int32_t read_length(const uint8_t *at)
+{
+	uint32_t v;
+
+	memcpy(&v, at, sizeof(v));
+	return (int32_t)le32toh(v);
+}
+
+static bool is_text(const struct pg_statement *s, uint32_t i)
+{
+	return s->n_formats == 0 || s->formats[s->n_formats == 1 ? 0 : i] == 0;
+}
+
+static int check(const struct pg_statement *s)
+{
+	const uint8_t *at = s->params, *end = s->params + s->params_bytes;
+	int32_t length;
+
+	if (s->n_formats > 1 && s->n_formats != s->n_params)
+		return PG_CALL_E_PARAMETERS;
+	for (uint64_t i = 0; i < (uint64_t)s->n_sets * s->n_params; i++) {
+		if (end - at < LENGTH_BYTES)
+			return PG_CALL_E_PARAMETERS;
+		length = read_length(at);
+		at += LENGTH_BYTES;
+		if (length < -1 || (length > 0 && end - at < length))
+			return PG_CALL_E_PARAMETERS;
+		if (length <= 0)
+			continue;
+		if (is_text(s, (uint32_t)(i % s->n_params)) && memchr(at, 0, (size_t)length))
+			return PG_CALL_E_PARAMETERS;
+		at += length;
+	}
+	return at == end ? 0 : PG_CALL_E_PARAMETERS;
+}
+
+/* Four arrays in one piece, on the stack where they fit. */
+static int allocate(struct pg_params *p, uint32_t n)
+{
+	size_t each = sizeof(*p->values) + sizeof(*p->lengths) + sizeof(*p->formats) + sizeof(*p->types);
+	char *memory = p->small;
+
+	if (n * each > sizeof(p->small)) {
+		memory = p->memory = malloc(n * each);
+		if (!memory)
+			return err_raise(-ENOMEM);
+	}
+	p->values = (const char **)memory;
+	p->lengths = (int *)(p->values + n);
+	p->formats = p->lengths + n;
+	p->types = (uint32_t *)(p->formats + n);
+	return 0;
+}
+
+static void set_types(struct pg_params *p, const struct pg_text *t)
+{
+	if (t->n_types == 0) {
+		p->types = NULL;
+		return;
+	}
+	for (uint32_t i = 0; i < p->n; i++)
+		p->types[i] = i < t->n_types ? t->types[i] : 0;
+}
+
+int pg_params_init(struct pg_params *p, const struct pg_statement *s)
+{
+	int r;
+
+	p->memory = NULL;
+	if (s->n_params > UINT16_MAX)
+		return PG_CALL_E_PARAMETERS;
+	r = check(s);
+	if (r != 0)
+		return r;
+	p->n = s->n_params;
+	p->at = s->params;
+	p->end = s->params + s->params_bytes;
+	p->next_length = p->at < p->end ? read_length(p->at) : 0;
+	r = allocate(p, p->n);
+	if (r < 0)
+		return err_forward(r);
+	for (uint32_t i = 0; i < p->n; i++)
+		p->formats[i] = is_text(s, i) ? 0 : 1;
+	if (s->n_formats == 0)
+		p->formats = NULL;
+	set_types(p, s->text);
+	return 0;
+}
+
+void pg_params_next(struct pg_params *p)
+{
+	int32_t length;
+
+	for (uint32_t i = 0; i < p->n; i++) {
+		length = p->next_length;
+		p->at += LENGTH_BYTES;
+		p->values[i] = length < 0 ? NULL : (const char *)p->at;
+		p->lengths[i] = length < 0 ? 0 : length;
+		p->at += p->lengths[i];
+		p->next_length = p->at < p->end ? read_length(p->at) : 0;
+		*p->at = '\0';
+	}
+}
+
+void pg_params_deinit(struct pg_params *p)
+{
+	free(p->memory);
+	p->memory = NULL;
+}
+
+size_t pg_packed_bytes(const struct pg_result *result)
+{
+	int rows = PQntuples(result), columns = PQnfields(result);
+	size_t n = (size_t)rows * (size_t)columns * LENGTH_BYTES;
+
+	for (int row = 0; row < rows; row++)
+		for (int column = 0; column < columns; column++)
+			n += (size_t)PQgetlength(result, row, column);
+	return n;
+}
+
+static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row, int column)
+{
+	int length = PQgetlength(result, row, column);
+	uint32_t prefix = htole32((uint32_t)length);
+
+	if (length == 0 && PQgetisnull(result, row, column)) {
+		memset(out, 0xff, LENGTH_BYTES);
+		return out + LENGTH_BYTES;
+	}
+	memcpy(out, &prefix, LENGTH_BYTES);
+	memcpy(out + LENGTH_BYTES, PQgetvalue(result, row, column), (size_t)length);
+	return out + LENGTH_BYTES + length;
+}
+
+uint8_t *pg_pack_rows(uint8_t *out, const struct pg_result *result)
+{
+	int rows = PQntuples(result), columns = PQnfields(result);
+
+	for (int row = 0; row < rows; row++)
+		for (int column = 0; column < columns; column++)
+			out = pack_value(out, result, row, column);
+	return out;
+}
