@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The daemon itself: what it says of its state, what changes it, and its channel of notifications.
+ * The functions are requests as in sidepool-request.h.
+ */
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sidepool;
+struct sidepool_call;
+
+/*
+ * NOTIFY through the daemon's events socket, where sidepool_has_feature(sp, "listen"): result 0 has
+ * events_url, topic, sequence.
+ */
+uint32_t sidepool_listen(struct sidepool *sp, const char *channel,
+			 const struct sidepool_call *call);
+uint32_t sidepool_unlisten(struct sidepool *sp, const char *channel,
+			   const struct sidepool_call *call);
+
+/* The loop of the daemon turns: an empty reply. */
+uint32_t sidepool_ping(struct sidepool *sp, const struct sidepool_call *call);
+
+/*
+ * What the daemon says of itself, as results whose columns are the fields of
+ * proto/sidepool/v1/status.proto under the same names: result SIDEPOOL_TABLE_DAEMON has one row.
+ * `tables` is a sum of 1u << SIDEPOOL_TABLE_...; 0 means all.
+ */
+enum sidepool_table {
+	SIDEPOOL_TABLE_DAEMON = 0,
+	SIDEPOOL_TABLE_POOLS,
+	SIDEPOOL_TABLE_APPLICATIONS,
+	SIDEPOOL_TABLE_LEASES,
+	SIDEPOOL_TABLE_CLIENTS,
+	SIDEPOOL_TABLE_WARNINGS,
+};
+
+uint32_t sidepool_status(struct sidepool *sp, unsigned tables, const struct sidepool_call *call);
+
+/*
+ * Result 0: one row, "level" (healthy, degraded, unhealthy). Result 1: the checks: name, level,
+ * reason, advice.
+ */
+uint32_t sidepool_health(struct sidepool *sp, const struct sidepool_call *call);
+
+enum sidepool_admin {
+	SIDEPOOL_ADMIN_NONE = 0,
+	SIDEPOOL_ADMIN_REVOKE_LEASE, /* lease_id */
+	SIDEPOOL_ADMIN_TRIP_BREAKER, /* pool */
+	SIDEPOOL_ADMIN_RESET_BREAKER,
+	SIDEPOOL_ADMIN_PAUSE, /* pool, NULL: all; likewise the next two */
+	SIDEPOOL_ADMIN_RESUME,
+	SIDEPOOL_ADMIN_RECONNECT,
+	SIDEPOOL_ADMIN_RELOAD,
+	SIDEPOOL_ADMIN_DRAIN,
+};
+
+/*
+ * Changes the daemon, for those whom its settings permit it. Result 0 has a "message" that tells
+ * what was done.
+ */
+uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *pool,
+			uint64_t lease_id, const struct sidepool_call *call);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Many statements, or many rows, at once. The functions that return uint32_t are requests as in
+ * sidepool-request.h.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct sidepool;
+struct sidepool_batch;
+struct sidepool_call;
+struct sidepool_lease_options;
+struct sidepool_params;
+struct sidepool_stream;
+
+/*
+ * A batch: many statements, one message, one round trip to PostgreSQL. Belongs to the caller and to
+ * no handle; after sidepool_batch_send() it is empty and can be filled again. NULL from _new()
+ * means no memory. _add() and _add_set() return 0, or SIDEPOOL_E_INVALID_ARGUMENT (as would a
+ * different count of parameters in a further set) or SIDEPOOL_E_OUT_OF_MEMORY, with the batch as it
+ * was.
+ */
+struct sidepool_batch *sidepool_batch_new(void);
+int sidepool_batch_add(struct sidepool_batch *batch, const char *sql,
+		       const struct sidepool_params *params);
+
+/*
+ * Runs the statement added last once more, with these; types and formats are those of the first.
+ */
+int sidepool_batch_add_set(struct sidepool_batch *batch, const struct sidepool_params *params);
+
+/* All or nothing; without it each statement for itself: sidepool_result_error(). */
+#define SIDEPOOL_BATCH_ATOMIC 1u
+
+/* A result for each set of parameters, not one with the sum. */
+#define SIDEPOOL_BATCH_RESULT_PER_SET 2u
+
+/* `options` (NULL: none) has the transaction's isolation; only for an atomic batch on no lease. */
+uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, unsigned flags,
+			     const struct sidepool_lease_options *options,
+			     const struct sidepool_call *call);
+struct sidepool_batch *sidepool_batch_free(struct sidepool_batch *batch);
+
+/*
+ * COPY ... FROM STDIN: the reply has a stream for sidepool_copy_data(); each piece (rows may be cut
+ * anywhere) is answered as soon as the daemon takes more; the reply of sidepool_copy_end() has the
+ * tag. sidepool_copy_fail() gives up with a reason. COPY ... TO STDOUT: the reply has a stream;
+ * each sidepool_fetch() brings sidepool_copy_chunk(), the last one the tag.
+ */
+uint32_t sidepool_copy_in(struct sidepool *sp, const char *sql, const struct sidepool_call *call);
+uint32_t sidepool_copy_data(struct sidepool *sp, const struct sidepool_stream *stream,
+			    const void *data, size_t bytes, const struct sidepool_call *call);
+uint32_t sidepool_copy_end(struct sidepool *sp, const struct sidepool_stream *stream,
+			   const struct sidepool_call *call);
+uint32_t sidepool_copy_fail(struct sidepool *sp, const struct sidepool_stream *stream,
+			    const char *reason, const struct sidepool_call *call);
+uint32_t sidepool_copy_out(struct sidepool *sp, const char *sql, const struct sidepool_call *call);
+
+#ifdef __cplusplus
+}
+#endif
