@@ -64,7 +64,8 @@ enum decision_type {
 	DECISION_REFUSE, /* ticket, refusal, retry_after_us: it is out of the queue, the caller's again */
 	DECISION_EXPIRE, /* ticket: granted, and its deadline has passed: cancel; it stays granted until core_finish() */
 	DECISION_WARN,   /* lease, revocation: it has idled in its transaction for half of what it may: tell */
-	DECISION_REVOKE, /* lease, revocation: take it away; it stays granted until core_finish() of its ticket */
+	DECISION_REVOKE, /* lease, revocation: take it away; it stays granted until lease_end() and core_finish() */
+	DECISION_GONE,   /* pool: removed, and nothing of it is left; free what hangs on it and call pool_free() */
 };
 
 /* Why a lease is taken away. */
@@ -78,6 +79,7 @@ enum revocation {
 
 struct decision {
 	enum decision_type type;
+	struct pool *pool; /* of OPEN, CLOSE, PING, GRANT, GONE */
 	struct slot *slot;
 	struct ticket *ticket;
 	struct lease *lease;
@@ -91,8 +93,8 @@ struct decision {
 /* `settings` is copied. `seed` feeds the jitter. Returns 0 or -ENOMEM. */
 int core_new(struct core **ret_core, const struct core_settings *settings, uint64_t seed);
 
-/* New budget and limits, in force from the next decision on. */
-void core_configure(struct core *c, const struct core_settings *settings, usec now);
+/* New budget and limits, in force from the next decision on. Returns 0, or -ENOMEM with the old ones in force. */
+int core_configure(struct core *c, const struct core_settings *settings, usec now);
 
 /* Takes a ticket whose pool, application, kind and deadline are set. Its owner may withdraw it until it is granted. */
 void core_submit(struct core *c, struct ticket *t, usec now);
@@ -110,6 +112,12 @@ void core_finish(struct core *c, struct ticket *t, usec now);
 void core_slot_opened(struct core *c, struct slot *s, usec now);
 
 /*
+ * The slot's connection was found broken, and its tickets are about to be finished: nothing more is put on it. To be called
+ * where core_decide() might run before the core_slot_failed() that must follow.
+ */
+void core_slot_broken(struct core *c, struct slot *s);
+
+/*
  * A connect, a ping or an established connection failed. No ticket may be granted on the slot any more: the caller has
  * finished them. The slot is freed.
  */
@@ -118,6 +126,7 @@ void core_slot_failed(struct core *c, struct slot *s, enum slot_failure failure,
 /* The close that DECISION_CLOSE asked for is done. The slot is freed. */
 void core_slot_closed(struct core *c, struct slot *s, usec now);
 
+/* The check that DECISION_PING asked for went well. */
 void core_slot_pinged(struct core *c, struct slot *s, usec now);
 
 /* The next thing to do, if there is one; call until it returns false. */
@@ -129,7 +138,24 @@ usec core_wakeup(const struct core *c);
 /* No new work: waiting and new tickets are refused with REFUSE_DRAINING, idle slots are closed. */
 void core_drain(struct core *c, usec now);
 
-/* Whether nothing is granted and no slot is left. */
+/* Whether nothing waits, nothing is granted and no slot is left. */
 bool core_is_idle(const struct core *c);
 
+/* Numbers of the whole, for status and health. */
+struct core_numbers {
+	uint32_t budget;          /* as configured */
+	uint32_t budget_in_force; /* what the pools' limits in force leave of it */
+	uint32_t slots;           /* open, being opened or closed */
+	uint32_t in_use;
+	uint32_t waiting;
+	bool draining;
+};
+void core_numbers(const struct core *c, usec now, struct core_numbers *ret_numbers);
+
+const char *slot_failure_to_string(enum slot_failure failure);
+const char *close_reason_to_string(enum close_reason reason);
+const char *refusal_to_string(enum refusal refusal);
+const char *revocation_to_string(enum revocation revocation);
+
+/* With all its pools and applications. No ticket may be waiting or granted, no lease alive. */
 struct core *core_free(struct core *c);

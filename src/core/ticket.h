@@ -2,7 +2,8 @@
 #pragma once
 /*
  * One request for a connection: it waits, is granted a slot, and is finished. It is embedded in whatever asks (a query, a
- * batch, a lease), so that queueing allocates nothing.
+ * batch, a lease), so that queueing allocates nothing. It starts out zeroed, and may be submitted again once it is refused,
+ * withdrawn or done.
  */
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ struct slot;
 
 enum ticket_state {
 	TICKET_NEW,
-	TICKET_WAITING, /* in application::waiting of its pool */
+	TICKET_WAITING, /* in queue::waiting of its application at its pool */
 	TICKET_REFUSED, /* in core::refused until the decision is taken */
 	TICKET_GRANTED, /* in slot::tickets */
 	TICKET_DONE,
@@ -32,15 +33,20 @@ struct ticket {
 	usec acquire_deadline;    /* of the wait alone; USEC_NEVER: none */
 	usec expected_us;         /* how long it will probably hold the connection; 0: not known */
 	bool pipelined;           /* may share a connection: run behind, and have behind it, others of the kind */
-	bool write;               /* may write: for applications that are read-only, see application.h */
+	bool write;               /* may write; the owner's: the core does not look at it */
 
-	/* The core's. */
+	/* The core's; to be read by anyone. */
 	enum ticket_state state;
+	bool shared;                /* pipelined, and short enough to be so */
 	bool expired;               /* DECISION_EXPIRE was given */
+	uint8_t refusal;            /* enum refusal, while it is refused */
 	struct slot *slot;          /* where it is granted */
 	usec submitted;             /* when it came */
 	usec granted;               /* when it got its slot */
-	usec charged;               /* up to when its application has paid */
-	TAILQ_ENTRY(ticket) link;   /* application::waiting, core::refused or slot::tickets, as the state says */
+	usec due;                   /* key in core::deadlines */
+	usec retry_after_us;        /* while it is refused */
+	TAILQ_ENTRY(ticket) link;   /* queue::waiting, core::refused or slot::tickets, as the state says */
 	struct heap_node deadline_node; /* core::deadlines */
 };
+
+TAILQ_HEAD(ticket_list, ticket);
