@@ -42,6 +42,7 @@ struct sp_settings {
 	size_t max_output_bytes;      /* unread answers of one connection, beyond which its input waits */
 	size_t hard_output_bytes;     /* the same, beyond which the connection is closed */
 	size_t max_partial_bytes;     /* unfinished messages of all connections together; who exceeds it is closed */
+	size_t max_unread_bytes;      /* answers of all connections together; who exceeds it while congested is closed */
 	unsigned max_connections;     /* beyond it new ones wait in the listen queue; 0: no limit */
 	unsigned max_connections_per_uid; /* beyond it a new one is closed at once; 0: no limit */
 	unsigned max_requests;        /* in flight on one connection, beyond which its input waits; at most 65535 */
