@@ -103,6 +103,12 @@ void core_submit(struct core *c, struct ticket *t, usec now);
 void core_withdraw(struct core *c, struct ticket *t, usec now);
 
 /*
+ * A ticket that waits or is granted has another deadline from now on. DECISION_EXPIRE comes once for each deadline: moving it makes
+ * it come again.
+ */
+void core_set_deadline(struct core *c, struct ticket *t, usec deadline, usec now);
+
+/*
  * A granted ticket is done and its connection is clean again: reset, in no transaction. The slot goes on or idles. For a
  * connection that is not usable any more call core_slot_failed() afterwards, when the last of its tickets is finished.
  */

@@ -27,9 +27,10 @@ enum ticket_state {
 
 struct ticket {
 	/* Set by the owner before core_submit(), constant until it is done. */
+	void *owner;              /* the owner's; not touched by the core */
 	struct pool *pool;        /* borrowed */
 	struct application *app;  /* borrowed */
-	usec deadline;            /* of the request as a whole; USEC_NEVER: none */
+	usec deadline;            /* of the request as a whole; USEC_NEVER: none. core_set_deadline() moves it */
 	usec acquire_deadline;    /* of the wait alone; USEC_NEVER: none */
 	usec expected_us;         /* how long it will probably hold the connection; 0: not known */
 	bool pipelined;           /* may share a connection: run behind, and have behind it, others of the kind */
