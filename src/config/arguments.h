@@ -11,7 +11,7 @@ enum arguments_action {
 	ARGUMENTS_CHECK,         /* load the configuration, tell every mistake, leave */
 	ARGUMENTS_PRINT_CONFIG,  /* what is in force, and where it is from */
 	ARGUMENTS_PRINT_EXAMPLE, /* a file with every setting at its default */
-	ARGUMENTS_PRINT_MAN,     /* sidepool.conf(5) */
+	ARGUMENTS_PRINT_MAN,     /* the settings, as sidepool.conf(5) has them */
 	ARGUMENTS_HELP,
 	ARGUMENTS_VERSION,
 };

@@ -58,10 +58,10 @@ struct config_timeouts {
 struct config_pool {
 	char *name;          /* owned */
 	char *url;           /* owned, secret: as it was given */
-	char *conninfo;      /* owned, secret: for libpq, without what libpq does not know; "": libpq's PG* variables */
+	char *conninfo; /* owned, secret: for libpq, without what only other pools know; "": PG* variables */
 	char *password_file; /* owned: to be read at each connect, and its first line to be libpq's password; "": none */
 	uint32_t min_size;
-	uint32_t max_size; /* at most the budget */
+	uint32_t max_size; /* where the file says 0: the budget */
 	uint32_t max_overflow;
 	usec idle_timeout_us;
 	usec max_lifetime_us;
@@ -201,26 +201,5 @@ bool config_is_admin(const struct config *c, const struct config_facts *facts);
 
 /* In force for this application on this pool: the application's own, else the pool's, else [sidepool]'s. */
 usec config_acquire_timeout(const struct config_pool *p, const struct config_application *a);
-
-/* One difference. Values are as in the file, secrets masked; NULL where the section did not or does not exist. */
-struct config_change {
-	const char *section; /* "sidepool", "pool main", "application seed-*" */
-	const char *name;
-	const char *before;
-	const char *after;
-	bool needs_restart; /* a reload leaves the old value in force */
-};
-
-typedef void (*config_change_fn)(void *userdata, const struct config_change *change);
-
-/* Tells each setting that differs. Returns their number, or -ENOMEM. */
-int config_diff(const struct config *before, const struct config *after, config_change_fn change,
-		void *userdata);
-
-/* Everything in force and where each value is from, as a file that could be read again but for its masked secrets. */
-int config_print(const struct config *c, FILE *f);
-
-/* A URL or conninfo string as it may be shown: passwords are "***". Owned by the caller; NULL without memory. */
-char *config_mask(const char *target);
 
 struct config *config_free(struct config *c);
