@@ -100,7 +100,7 @@ static void example_setting(FILE *f, const struct setting *s)
 	put_wrapped(f, "# ", s->help);
 	append(facts, ".", "");
 	put_wrapped(f, "# ", facts);
-	(void)fprintf(f, "#%s = %s\n", s->name, s->fallback);
+	(void)fprintf(f, "#%s =%s%s\n", s->name, *s->fallback ? " " : "", s->fallback);
 }
 
 static const char *const example_titles[] = { "[sidepool]", "[pool main]", "[application *]" };
@@ -118,7 +118,8 @@ static const char *const example_words[] = {
 
 int config_print_example(FILE *f)
 {
-	(void)fprintf(f, "# sidepool.conf, see sidepool.conf(5). Every setting is here, at its default.\n"
+	(void)fprintf(f, "# SPDX-License-Identifier: MIT\n"
+			 "# sidepool.conf, see sidepool.conf(5). Every setting is here, at its default.\n"
 			 "# A comment begins with # or ; at the start of a line, or with \" ;\" behind a value.\n"
 			 "# Check it with: sidepoold --check\n");
 	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {

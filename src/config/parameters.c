@@ -179,7 +179,7 @@ static int add_schema(struct translation *t)
 	for (const char *p = t->schema; *p; p++)
 		(void)fprintf(f, *p == '"' ? "\"\"" : isspace((unsigned char)*p) || *p == '\\' ? "\\%c" : "%c", *p);
 	(void)fputc('"', f);
-	if (fclose(f) != 0) {
+	if (fclose(f) != 0 || !text) {
 		free(text);
 		return err_raise(-ENOMEM);
 	}
@@ -231,7 +231,7 @@ static void translate(struct loader *l, struct config_pool *pool, const struct p
 		return;
 	}
 	translate_all(&t);
-	if (fclose(t.out) != 0)
+	if (fclose(t.out) != 0 || !conninfo)
 		l->error = err_raise(-ENOMEM);
 	pool->conninfo = conninfo;
 }
