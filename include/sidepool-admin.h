@@ -10,6 +10,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sidepool;
 struct sidepool_call;
@@ -67,6 +68,7 @@ enum sidepool_admin {
 uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *pool,
 			uint64_t lease_id, const struct sidepool_call *call);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

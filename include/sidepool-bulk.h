@@ -11,6 +11,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sidepool;
 struct sidepool_batch;
@@ -27,24 +28,30 @@ struct sidepool_stream;
  * was.
  */
 struct sidepool_batch *sidepool_batch_new(void);
+
+/* For one statement: its results in PostgreSQL's binary formats. */
+#define SIDEPOOL_BATCH_BINARY 1u
+
+/* For one statement: a result for each set of parameters, not one with the sum of them. */
+#define SIDEPOOL_BATCH_RESULT_PER_SET 2u
+
 int sidepool_batch_add(struct sidepool_batch *batch, const char *sql,
-		       const struct sidepool_params *params);
+		       const struct sidepool_params *params, unsigned flags);
 
 /*
  * Runs the statement added last once more, with these; types and formats are those of the first.
  */
 int sidepool_batch_add_set(struct sidepool_batch *batch, const struct sidepool_params *params);
 
-/* All or nothing; without it each statement for itself: sidepool_result_error(). */
-#define SIDEPOOL_BATCH_ATOMIC 1u
-
-/* A result for each set of parameters, not one with the sum. */
-#define SIDEPOOL_BATCH_RESULT_PER_SET 2u
-
-/* `options` (NULL: none) has the transaction's isolation; only for an atomic batch on no lease. */
-uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, unsigned flags,
+/*
+ * `atomic`: all or nothing, in one transaction; else each statement commits for itself and
+ * sidepool_result_error() tells which failed. `options` (NULL: none) has the transaction's
+ * isolation; only for an atomic batch on no lease. The batch stays the caller's.
+ */
+uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, int atomic,
 			     const struct sidepool_lease_options *options,
 			     const struct sidepool_call *call);
+
 struct sidepool_batch *sidepool_batch_free(struct sidepool_batch *batch);
 
 /*
@@ -62,6 +69,7 @@ uint32_t sidepool_copy_fail(struct sidepool *sp, const struct sidepool_stream *s
 			    const char *reason, const struct sidepool_call *call);
 uint32_t sidepool_copy_out(struct sidepool *sp, const char *sql, const struct sidepool_call *call);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sidepool_error;
 struct sidepool_lease;
@@ -185,6 +186,7 @@ const struct sidepool_result *sidepool_error_holders(const struct sidepool_error
 const char *sidepool_code_name(int code);
 const char *sidepool_code_sentence(int code);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

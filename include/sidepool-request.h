@@ -18,6 +18,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sidepool;
 struct sidepool_reply;
@@ -203,6 +204,7 @@ void sidepool_drop(struct sidepool *sp, uint32_t id);
 /* Requests whose replies have not been taken or thrown away. */
 size_t sidepool_in_flight(const struct sidepool *sp);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -43,6 +43,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sidepool; /* a handle: at most one connection to the daemon, and what is in flight on it */
 
@@ -174,6 +175,7 @@ int sidepool_has_feature(const struct sidepool *sp, const char *name);
 /* The longest message that the daemon takes. */
 uint32_t sidepool_max_message_bytes(const struct sidepool *sp);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* A handle: its settings, its connection, and the requests and replies that go over it. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "connection.h"
+#include "reply.h"
+#include "request.h"
+#include "settings.h"
+#include "sidepool.h"
+#include "statements.h"
+#include "streams.h"
+
+struct sidepool {
+	uint32_t generation;      /* of the process that opened it, see fork.h */
+	bool inside;              /* callbacks are running */
+	bool closing;             /* closed by one of them */
+	int refused;              /* why the last request function returned 0 */
+	uint64_t (*now_us)(void); /* the monotonic clock; tests have their own */
+	struct settings settings;
+	struct connection connection;
+	struct requests requests;
+	struct replies replies;
+	struct statements statements;
+	struct streams streams;
+};
+
+/* SIDEPOOL_E_OK, SIDEPOOL_E_FORKED or SIDEPOOL_E_CLOSED. */
+int handle_usable(const struct sidepool *sp);
+
+/* Runs the callbacks of what is complete. */
+void handle_deliver(struct sidepool *sp);
