@@ -43,6 +43,7 @@ export class Connection {
   #greetingTimer = null;
   #opened;
   #closed;
+  #room;
   #idleRef = false;
 
   state = "connecting"; // "connecting", "ready", "closed"
@@ -56,7 +57,7 @@ export class Connection {
   backlog = new Fifo();
 
   /**
-   * onOpen() once it is ready; onDrain() when it was full and no longer is; onClose(error, wasReady) once when it ends,
+   * onOpen() once it is ready; onDrain() when there is room again; onClose(error, wasReady) once when it ends,
    * also if it never was ready.
    */
   constructor({ path, hello, statementCache, onOpen, onDrain, onClose }) {
@@ -69,6 +70,7 @@ export class Connection {
       (id, buf, start, end) => this.#answer(id, buf, start, end),
     );
     this.#socket = net.connect({ path });
+    this.#room = onDrain;
     this.#socket.on("drain", onDrain);
     this.#socket.on("connect", () => this.#socket.write(GREETING));
     this.#socket.on("data", (chunk) => this.#take(chunk));
@@ -200,7 +202,9 @@ export class Connection {
     }
     this.#calls.delete(id);
     call.answered(response);
-    if (this.#calls.size === 0) this.#updateRef();
+    if (this.#calls.size > 0 || this.state !== "ready") return;
+    this.#updateRef();
+    this.#room();
   }
 
   #updateRef() {

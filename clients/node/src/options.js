@@ -19,7 +19,8 @@ const DEFAULTS = {
   statementCache: 256, // statements whose ids are kept
   callSite: true,
   trace: true,
-  types: null,
+  types: null, // { getTypeParser(oid, format) }
+  onNotice: null, // onNotice(notice): what PostgreSQL says that is no error
 };
 
 const WHOLE_NUMBERS = ["deadlineMs", "graceMs", "cancelWaitMs", "connectWaitMs", "reconnectWaitMs", "maxQueued", "statementCache"];
@@ -42,7 +43,8 @@ export function makeOptions(given = {}, clientName = "sidepool-node") {
   const told = typeof given === "string" ? { socket: given } : given;
   const options = { ...DEFAULTS };
   if (process.env.SIDEPOOL_SOCKET) options.socket = process.env.SIDEPOOL_SOCKET;
-  for (const [name, value] of Object.entries(told)) {
+  const { signal: _, ...settings } = told;
+  for (const [name, value] of Object.entries(settings)) {
     if (!(name in DEFAULTS)) throw bad(name, "is unknown");
     if (value !== undefined && value !== null) options[name] = value;
   }

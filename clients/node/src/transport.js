@@ -26,6 +26,7 @@ export class Transport {
   #retryTimer = null;
   #closed = false;
   #holds = 0;
+  #idlers = []; // who waits in idle()
 
   /** options: see options.js; onConnection(connection) is called for each that becomes ready. */
   constructor(options) {
@@ -81,6 +82,7 @@ export class Transport {
 
   /** Sends what can be sent now; `connection`: one whose own calls may go too. */
   pump(connection) {
+    if (this.#idlers.length > 0) this.#wakeIdlers();
     if (connection) this.#sendFrom(connection.backlog, connection);
     if (this.#queue.size === 0) return;
     const current = this.#connection;
@@ -176,6 +178,7 @@ export class Transport {
       call.fail(new SidepoolError("LEASE_LOST", "the connection to the daemon was lost"));
     this.options.onLost?.(connection);
     if (error) this.#lastError = error;
+    this.#wakeIdlers();
     if (this.#closed || this.#connection) return;
     if (this.#queue.size === 0) {
       this.#outageSince = 0;
@@ -211,10 +214,21 @@ export class Transport {
     return error;
   }
 
+  /** Resolves when nothing waits and nothing is in flight. */
+  async idle() {
+    while (!this.#closed && (this.#queue.size > 0 || [...this.#connections].some((connection) => connection.inFlight > 0)))
+      await new Promise((resolve) => this.#idlers.push(resolve));
+  }
+
+  #wakeIdlers() {
+    for (const resolve of this.#idlers.splice(0)) resolve();
+  }
+
   /** Ends everything. What was sent has an unknown outcome, what was not was not sent. */
   close() {
     if (this.#closed) return;
     this.#closed = true;
+    this.#wakeIdlers();
     clearTimeout(this.#retryTimer);
     for (const call of this.#queue.drain()) call.fail(new SidepoolError("CLOSED"));
     for (const connection of [...this.#connections])

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// COPY in both directions.
+import { SidepoolError, atCaller } from "./errors.js";
+import { Chunks } from "./fetch.js";
+import { Result, rowOptions } from "./result.js";
+import { check } from "./transport.js";
+
+const PIECE_BYTES = 128 * 1024;
+const AHEAD = 3;
+
+function asBuffer(piece) {
+  if (typeof piece === "string") return Buffer.from(piece);
+  if (ArrayBuffer.isView(piece)) return Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
+  throw new SidepoolError("INVALID_ARGUMENT", "the data of a COPY are texts and bytes");
+}
+
+/** Pieces of a good size from pieces of any: small ones are gathered, large ones are cut. */
+async function* resize(source) {
+  let gathered = [];
+  let bytes = 0;
+  for await (const piece of source) {
+    const buf = asBuffer(piece);
+    for (let at = 0; at < buf.length; at += PIECE_BYTES) {
+      const part = buf.subarray(at, at + PIECE_BYTES);
+      gathered.push(part);
+      bytes += part.length;
+      if (bytes < PIECE_BYTES) continue;
+      yield Buffer.concat(gathered);
+      gathered = [];
+      bytes = 0;
+    }
+  }
+  if (bytes > 0) yield Buffer.concat(gathered);
+}
+
+class CopyIn {
+  #transport;
+  #bound;
+  #streamId;
+  #asked = [];
+
+  constructor(transport, ready, signal) {
+    this.#transport = transport;
+    this.#bound = { connection: ready.connection, signal };
+    this.#streamId = ready.copyReady.streamId;
+  }
+
+  #send(fields) {
+    const sent = this.#transport.request({ copyData: { streamId: this.#streamId, ...fields } }, this.#bound);
+    sent.catch(() => {}); // the first that fails is waited for; those behind it fail with it
+    return sent;
+  }
+
+  async put(data) {
+    this.#asked.push(this.#send({ data }));
+    if (this.#asked.length > AHEAD) check(await this.#asked.shift());
+  }
+
+  async end() {
+    const last = this.#send({ end: true });
+    for (const sent of this.#asked.splice(0)) check(await sent);
+    return check(await last);
+  }
+
+  /** Gives up; PostgreSQL rolls back what it has. */
+  fail(reason) {
+    return this.#transport
+      .request({ copyData: { streamId: this.#streamId, fail: reason || "the client gave up" } }, { connection: this.#bound.connection })
+      .catch(() => {}); // it has failed already
+  }
+}
+
+/** Sends `source` (an iterable or async iterable of texts and bytes, a Readable among them) and resolves to a Result. */
+export async function copyFrom(transport, ready, source, options) {
+  const copy = new CopyIn(transport, ready, options.signal);
+  try {
+    for await (const piece of resize(source)) {
+      options.signal?.throwIfAborted();
+      await copy.put(piece);
+    }
+    const response = await copy.end();
+    const result = new Result(rowOptions({}));
+    for (const message of response.results) result.add(message);
+    return result;
+  } catch (error) {
+    await copy.fail(String(error?.message ?? error));
+    throw atCaller(error);
+  }
+}
+
+/** What COPY ... TO STDOUT gives, as an async iterable of Buffers. begin(): the promise of the Response with CopyReady. */
+export async function* copyTo(transport, begin, options) {
+  let chunks = null;
+  try {
+    chunks = new Chunks(transport, await begin(), options.signal);
+    for (let response = await chunks.next(); response; response = await chunks.next())
+      if (response.copyChunk && response.copyChunk.data.length > 0) yield Buffer.from(response.copyChunk.data);
+  } catch (error) {
+    throw atCaller(error);
+  } finally {
+    chunks?.close();
+  }
+}

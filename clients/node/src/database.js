@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// The handle that a program has: at most one connection to the daemon, and none to PostgreSQL.
+import { SidepoolError, atCaller } from "./errors.js";
+import { makeOptions } from "./options.js";
+import { BreakerState, HealthLevel } from "./schema.js";
+import { Scope } from "./scope.js";
+import { Session, runTransaction } from "./transaction.js";
+import { Transport } from "./transport.js";
+
+const nameOf = (values, n) => Object.keys(values).find((key) => values[key] === n)?.toLowerCase().replace("_", "-") ?? "";
+
+export class Database extends Scope {
+  constructor(options) {
+    super(new Transport(makeOptions(options)));
+  }
+
+  /** Connects to the daemon now, rather than with the first request. */
+  async connect(options = {}) {
+    await this.ping(options);
+    return this;
+  }
+
+  /** What the daemon said of itself when it was connected to, or null. */
+  get daemon() {
+    return this.transport.connection?.hello ?? null;
+  }
+
+  /**
+   * Runs work(tx) in a transaction, committed when it resolves and rolled back when it throws. BEGIN goes with the first
+   * statement and COMMIT with the last, if that is returned without await or has `commit: true`.
+   * options: isolation, readOnly, deferrable, holdMs, signal, deadlineMs, pool.
+   */
+  transaction(work, options = {}) {
+    return runTransaction(this, work, options);
+  }
+
+  /**
+   * Takes a connection of one's own and resolves to a Session; with `work`, runs work(session), gives the connection
+   * back and resolves to what work did.
+   */
+  async session(work, options = {}) {
+    if (typeof work !== "function") return new Session(this, work ?? {}).open();
+    const session = await new Session(this, options).open();
+    try {
+      return await work(session);
+    } finally {
+      await session.close();
+    }
+  }
+
+  /** Cancels what runs on a lease of this program. Resolves to whether there was something. */
+  async cancel(leaseId) {
+    return (await this.send({ cancel: { leaseId } }, { callSite: "" })).cancel.found;
+  }
+
+  /** Resolves when the daemon's loop turns. */
+  async ping(options = {}) {
+    try {
+      await this.send({ ping: {} }, { callSite: "", ...options });
+    } catch (error) {
+      throw atCaller(error);
+    }
+  }
+
+  /** The daemon's own account: pools, applications, leases, clients. */
+  async status(options = {}) {
+    const { status } = await this.send({ status: {} }, { callSite: "", ...options });
+    for (const pool of status.pools) pool.breaker = nameOf(BreakerState, pool.breaker);
+    return status;
+  }
+
+  /** { level: "healthy" | "degraded" | "unhealthy", checks } */
+  async health(options = {}) {
+    const { health } = await this.send({ health: {} }, { callSite: "", ...options });
+    const named = (object) => ({ ...object, level: nameOf(HealthLevel, object.level) });
+    return { ...named(health), checks: health.checks.map(named) };
+  }
+
+  /** Waits for what is in flight, then ends the connection; leases that are still held are rolled back. */
+  async close() {
+    await this.transport.idle();
+    this.transport.close();
+  }
+
+  /** Ends the connection now. */
+  destroy() {
+    this.transport.close();
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.close();
+  }
+}
+
+/** A handle that connects with its first request. options: an object, or the socket's path. */
+export function open(options) {
+  return new Database(options);
+}
+
+/** A handle whose daemon has answered. */
+export async function connect(options = {}) {
+  const database = new Database(options);
+  const signal = typeof options === "object" ? options.signal : undefined;
+  try {
+    return await database.connect({ signal });
+  } catch (error) {
+    database.destroy();
+    throw error instanceof SidepoolError ? atCaller(error) : error;
+  }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The rest of a result that is longer than one answer. A few chunks are asked for ahead, so that the next is on its way
+// while this one is used; no more, so that a slow reader stops PostgreSQL and fills nobody's memory.
+import { AbortError, SidepoolError } from "./errors.js";
+import { check } from "./transport.js";
+
+const AHEAD = 2;
+
+/** A stream that the daemon keeps open for us. */
+export class Chunks {
+  #transport;
+  #connection;
+  #streamId;
+  #signal;
+  #asked = []; // promises of the chunks that were asked for, in order
+  #ended = false;
+  #onAbort = null;
+
+  /** `first` is the Response that the stream begins with. */
+  constructor(transport, first, signal) {
+    this.#transport = transport;
+    this.#connection = first.connection;
+    this.#streamId = first.streamId || first.copyReady?.streamId || 0;
+    this.#ended = this.#streamId === 0;
+    this.#signal = signal ?? null;
+    if (!this.#signal || this.#ended) return;
+    this.#onAbort = () => this.close();
+    this.#signal.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  get ended() {
+    return this.#ended;
+  }
+
+  #ask() {
+    const message = { fetch: { streamId: this.#streamId } };
+    const asked = this.#transport.request(message, { connection: this.#connection });
+    asked.catch(() => {}); // one that was asked beyond the end
+    this.#asked.push(asked);
+  }
+
+  /** The next Response, or null after the last. */
+  async next() {
+    if (this.#signal?.aborted) throw new AbortError("failed", this.#signal.reason);
+    if (this.#ended) return null;
+    while (this.#asked.length <= AHEAD) this.#ask();
+    try {
+      const response = check(await this.#asked.shift());
+      if (response.streamId === 0) this.#end();
+      return response;
+    } catch (error) {
+      this.#end();
+      throw this.#signal?.aborted ? new AbortError("failed", this.#signal.reason) : streamLost(error);
+    }
+  }
+
+  /** Gives the rest up. */
+  close() {
+    if (this.#ended) return;
+    this.#end();
+    const message = { fetch: { streamId: this.#streamId, close: true } };
+    this.#transport.request(message, { connection: this.#connection }).catch(() => {}); // it is gone either way
+  }
+
+  #end() {
+    this.#ended = true;
+    if (this.#onAbort) this.#signal.removeEventListener("abort", this.#onAbort);
+  }
+}
+
+/** A stream that went with its connection: the statement had begun. */
+function streamLost(error) {
+  if (error.code !== "LEASE_LOST") return error;
+  return new SidepoolError("DAEMON_LOST", "the connection to the daemon was lost before the end of the result");
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// A large result as an async iterable: `for await (const row of db.stream(...))`. Nothing is sent before the first row
+// is asked for; leaving the loop gives the rest up.
+import { atCaller } from "./errors.js";
+import { Chunks } from "./fetch.js";
+import { Result, rowOptions } from "./result.js";
+
+export class RowStream {
+  #transport;
+  #begin;
+  #options;
+  #result;
+
+  /** begin(): the promise of the first Response. */
+  constructor(transport, begin, options) {
+    this.#transport = transport;
+    this.#begin = begin;
+    this.#options = options;
+    this.#result = new Result(rowOptions(options));
+  }
+
+  /** Columns, command and rowCount as far as they are known; all of them after the last row. */
+  get result() {
+    return this.#result;
+  }
+
+  /** Arrays of rows, as they come. */
+  async *chunks() {
+    let chunks = null;
+    try {
+      let response = await this.#begin();
+      chunks = new Chunks(this.#transport, response, this.#options.signal);
+      for (; response; response = await chunks.next()) {
+        for (const message of response.results) this.#result.add(message);
+        const rows = this.#result.takeRows();
+        if (rows.length > 0) yield rows;
+      }
+    } catch (error) {
+      throw atCaller(error);
+    } finally {
+      chunks?.close();
+    }
+  }
+
+  async *[Symbol.asyncIterator]() {
+    for await (const rows of this.chunks()) yield* rows;
+  }
+}
