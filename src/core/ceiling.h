@@ -35,8 +35,8 @@ void ceiling_opened(struct ceiling *c, const struct pool_settings *s, uint32_t o
 void ceiling_discovered(struct ceiling *c, const struct pool_settings *s, const struct server_limits *limits,
 			uint32_t open, struct rng *rng, usec now);
 
-/* Whether one more connection may be tried beside `slots` that are open or being opened, `connecting` of them the latter. */
-bool ceiling_allows(const struct ceiling *c, uint32_t slots, uint32_t connecting, usec now);
+/* Whether one more connection may be tried beside `slots` that are open, being opened or being closed. */
+bool ceiling_allows(const struct ceiling *c, uint32_t slots, usec now);
 
 /* When it will allow a probe; USEC_NEVER where time changes nothing. */
 usec ceiling_due(const struct ceiling *c);

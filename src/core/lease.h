@@ -39,6 +39,8 @@ struct lease {
 	usec state_since;
 	usec expires;         /* lease_timeout, counted from begin or the last renewal */
 	usec transaction_since; /* USEC_NEVER: in none */
+	enum lease_state revoked_in; /* the state in which it was revoked: whether something has to be cancelled */
+	uint8_t revocation;   /* enum revocation, once it is revoked */
 
 	/* The core's. */
 	bool warned;          /* of this idling in a transaction */

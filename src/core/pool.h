@@ -50,6 +50,7 @@ struct pool {
 	struct server_limits discovered; /* as last handed in; zeroed before */
 	bool paused;
 	bool removing;
+	bool gone;                 /* DECISION_GONE was given */
 	uint32_t n_slots;          /* in any state */
 	uint32_t n[SLOT_STATES_N]; /* of them in each; SLOT_FREE unused */
 	uint32_t granted;          /* tickets */
@@ -68,10 +69,13 @@ struct pool {
 	uint32_t n_draining;
 	uint32_t eligible[2];      /* waiting tickets that no limit of their application holds back, alone and shared */
 	uint32_t grants_since_aged;
-	double active_weight;      /* of applications that wait or run here */
+	uint64_t active_weight;    /* of applications that wait or run here */
+	uint64_t active_min;       /* their guaranteed minima */
 	double vtime[PRIORITY_LEVELS]; /* where those start who come back from idling */
 	usec contended_us;         /* how long somebody has waited here so far: the clock by which is charged */
 	usec contended_since;      /* USEC_NEVER: nobody waits */
+	usec looked;               /* when there was nothing to be done: what was due before is no news */
+	usec join_due;             /* when a shared ticket that waits may fit behind others */
 	usec backoff_us;
 	usec retry_at;             /* no connect before */
 	struct slot_list slots[SLOT_STATES_N]; /* idle: the last used comes first */
