@@ -45,7 +45,7 @@ static const struct setting *find_variable(const struct section *section, const 
 static void tell_unknown(struct loader *l, const char *name)
 {
 	struct place place = { CONFIG_SOURCE_ENVIRONMENT, false, name };
-	size_t best = distance_limit(name) + 1;
+	size_t best = distance_limit(name + strlen("SIDEPOOL_")) + 1;
 	char variable[VARIABLE_LEN_MAX], guess[VARIABLE_LEN_MAX] = "";
 	struct section section;
 

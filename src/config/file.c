@@ -225,6 +225,13 @@ static void refuse_name(struct reader *r, const char *name)
 			       guess->section == r->kind ? "" : section_form(guess->section));
 }
 
+static void refuse_line(struct reader *r, const char *line)
+{
+	struct place place = here(r);
+
+	loader_mistake(r->loader, &place, "\"%.*s\" is neither a [section] nor NAME = VALUE", (int)strcspn(line, " \t"), line);
+}
+
 static char *unquote(char *value)
 {
 	size_t n = strlen(value);
@@ -245,6 +252,10 @@ static void read_setting(struct reader *r, const char *name, char *value)
 		return;
 	if (!r->in_section) {
 		loader_mistake(r->loader, &place, "%s stands before the first section: write [sidepool] above it", name);
+		return;
+	}
+	if (!s && strpbrk(name, " \t")) {
+		refuse_line(r, name); /* more than its first word may hold a password */
 		return;
 	}
 	if (!s) {
@@ -280,11 +291,8 @@ static int on_value(void *user, const char *section, const char *name, const cha
 /* The line before this one was a setting, and inih made nothing of it. */
 static void tell_if_unread(struct reader *r)
 {
-	struct place place = here(r);
-	size_t n = r->line ? strcspn(r->line, " \t") : 0;
-
 	if (r->line)
-		loader_mistake(r->loader, &place, "\"%.*s\" is neither a [section] nor NAME = VALUE", (int)n, r->line);
+		refuse_line(r, r->line);
 	r->line = NULL;
 	r->long_value = NULL;
 }

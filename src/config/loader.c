@@ -24,7 +24,8 @@ static void put_where(const struct place *p, char *ret_text, size_t n)
 	(void)snprintf(ret_text, n, "%s%s", p ? prefixes[p->source] : "", names_itself ? "" : p->where);
 }
 
-static void tell(struct loader *l, const struct place *place, bool is_warning, const char *format, va_list args)
+static void printf_like(4, 0)
+	tell(struct loader *l, const struct place *place, bool is_warning, const char *format, va_list args)
 {
 	char *message, where[512];
 

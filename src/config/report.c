@@ -118,15 +118,17 @@ static int diff_setting(struct diff *d, const struct section *before, const stru
 	     *new_text = after ? setting_format(s, after->object) : NULL;
 	int r = (before && !old_text) || (after && !new_text) ? err_raise(-ENOMEM) : 0;
 
-	/* What only one of the two has is told where it is not the default: the rest goes without saying. */
-	if (r < 0 || (old_text && new_text && !strcmp(old_text, new_text)) ||
-	    (!old_text && !strcmp(new_text, s->fallback)) || (!new_text && !strcmp(old_text, s->fallback)))
-		goto out;
-	r = tell_change(d, after ? after : before, s, old_text, new_text);
-out:
+	if (r == 0 && (!old_text || !new_text || strcmp(old_text, new_text) != 0))
+		r = tell_change(d, after ? after : before, s, old_text, new_text);
 	free(old_text);
 	free(new_text);
 	return r;
+}
+
+/* Of a section that only one of the two has, the defaults go without saying. */
+static bool was_set(const struct section *section, size_t i)
+{
+	return section->origins[i].source != CONFIG_SOURCE_DEFAULT;
 }
 
 static int diff_section(struct diff *d, const struct section *before, const struct section *after)
@@ -140,7 +142,8 @@ static int diff_section(struct diff *d, const struct section *before, const stru
 	else if (!after)
 		r = tell_section(d, before, "present", NULL);
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = diff_setting(d, before, after, &table[i]);
+		if ((before && after) || was_set(before ? before : after, i))
+			r = diff_setting(d, before, after, &table[i]);
 	return r < 0 ? err_forward(r) : 0;
 }
 
