@@ -158,6 +158,17 @@ void core_withdraw(struct core *c, struct ticket *t, usec now)
 	t->state = TICKET_DONE;
 }
 
+void core_set_deadline(struct core *c, struct ticket *t, usec deadline, usec now)
+{
+	(void)now; /* what has passed already is found by the next core_decide() */
+	t->deadline = deadline;
+	t->expired = false;
+	if (t->state != TICKET_WAITING && t->state != TICKET_GRANTED)
+		return;
+	heap_remove(&c->deadlines, &t->deadline_node);
+	watch_deadline(c, t, t->state == TICKET_WAITING ? MIN(deadline, t->acquire_deadline) : deadline);
+}
+
 void core_finish(struct core *c, struct ticket *t, usec now)
 {
 	assert(t->state == TICKET_GRANTED && !t->slot->lease);

@@ -259,6 +259,7 @@ static void take_first_word(struct scanner *s)
 {
 	memcpy(s->first, s->word, sizeof(s->first));
 	s->statements++;
+	s->class.drops_prepared |= is(s->word, "deallocate") || is(s->word, "discard");
 	for (size_t i = 0; i < ARRAY_LEN(first_words); i++) {
 		if (!is(s->word, first_words[i].word))
 			continue;

@@ -38,6 +38,7 @@ struct pg_class {
 	bool simple_read;              /* also no function but PostgreSQL's own: may share a connection with others' */
 	bool self_commits;             /* CALL, DO, VACUUM ...: may commit by itself before it ends */
 	bool reads_sequence;           /* currval(), lastval() */
+	bool drops_prepared;           /* DEALLOCATE, DISCARD: may take our prepared statements along */
 };
 
 /* Looks at `n` bytes of SQL once, in one pass. Never fails: what it does not know it takes for the worst. */

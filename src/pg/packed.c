@@ -33,7 +33,7 @@ static bool is_text(const struct pg_statement *s, uint32_t i)
 	return s->n_formats == 0 || s->formats[s->n_formats == 1 ? 0 : i] == 0;
 }
 
-static int check(const struct pg_statement *s)
+int pg_params_check(const struct pg_statement *s)
 {
 	const uint8_t *at = s->params, *end = s->params + s->params_bytes;
 	int32_t length;
@@ -91,7 +91,7 @@ int pg_params_init(struct pg_params *p, const struct pg_statement *s)
 	p->memory = NULL;
 	if (s->n_params > UINT16_MAX)
 		return PG_CALL_E_PARAMETERS;
-	r = check(s);
+	r = pg_params_check(s);
 	if (r != 0)
 		return r;
 	p->n = s->n_params;

@@ -21,6 +21,9 @@ struct pg_params {
 	char small[1024];
 };
 
+/* The check alone: 0 or PG_CALL_E_PARAMETERS. */
+int pg_params_check(const struct pg_statement *statement);
+
 /*
  * Checks all sets of a statement at once: lengths that add up, no zero byte in a text value. Returns 0, PG_CALL_E_PARAMETERS or
  * -ENOMEM.

@@ -13,7 +13,7 @@
 
 enum {
 	USES_BEFORE_PREPARE = 2,
-	NAME_BYTES = 16,
+	NAME_BYTES = 24,
 };
 
 struct pg_prepared {
@@ -77,7 +77,7 @@ static struct pg_prepared *add(struct pg_conn *conn, struct pg_text *text, struc
 		return NULL;
 	p->text = pg_text_ref(text);
 	p->call = call;
-	(void)snprintf(p->name, sizeof(p->name), "s%u", text->serial);
+	(void)snprintf(p->name, sizeof(p->name), "s%u_%u", text->serial, conn->generation);
 	HASH_ADD_PTR(conn->prepared, text, p);
 	TAILQ_INSERT_HEAD(&conn->by_use, p, link);
 	conn->n_prepared++;
@@ -138,6 +138,8 @@ void pg_conn_forget_prepared(struct pg_conn *conn)
 {
 	struct pg_prepared *p, *next;
 
+	/* Some may still be there, if the statement that drops them fails: the next names are others. */
+	conn->generation++;
 	for (p = TAILQ_FIRST(&conn->by_use); p; p = next) {
 		next = TAILQ_NEXT(p, link);
 		unlink_prepared(conn, p);

@@ -36,6 +36,16 @@ int pg_result_column_format(const struct pg_result *r, int i)
 	return PQfformat(r, i);
 }
 
+const char *pg_result_value(const struct pg_result *r, int row, int column)
+{
+	return PQgetvalue(r, row, column);
+}
+
+bool pg_result_is_copy_in(const struct pg_result *r)
+{
+	return PQresultStatus(r) == PGRES_COPY_IN;
+}
+
 const char *pg_result_tag(const struct pg_result *r)
 {
 	return PQcmdStatus((PGresult *)r);

@@ -44,6 +44,10 @@ void pg_result_column(const struct pg_result *r, int i, struct pg_column *ret_co
 int pg_result_format(const struct pg_result *r);
 /* A COPY's column i. */
 int pg_result_column_format(const struct pg_result *r, int i);
+/* The value's text; "" for NULL. */
+const char *pg_result_value(const struct pg_result *r, int row, int column);
+/* Whether a COPY goes in, rather than out. */
+bool pg_result_is_copy_in(const struct pg_result *r);
 const char *pg_result_tag(const struct pg_result *r);
 /* The number in the tag; 0 if it has none. */
 uint64_t pg_result_affected(const struct pg_result *r);

@@ -226,6 +226,19 @@ int pg_target_new(struct pg_target **ret_target, const char *conninfo, const cha
 	return 0;
 }
 
+int pg_target_check(const char *conninfo, char *message, size_t message_bytes)
+{
+	struct pg_target *t;
+	int r = pg_target_new(&t, conninfo, NULL, message, message_bytes);
+
+	if (r < 0)
+		(void)snprintf(message, message_bytes, "out of memory");
+	if (r != 0)
+		return -1;
+	pg_target_free(t);
+	return 0;
+}
+
 const char *pg_target_name(const struct pg_target *t)
 {
 	return t->name;

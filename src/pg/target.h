@@ -22,6 +22,9 @@ enum {
 int pg_target_new(struct pg_target **ret_target, const char *conninfo, const char *password, char *message,
 		  size_t message_bytes);
 
+/* Whether libpq can read it: 0, or -1 with its reason in `message`. For config_load(). */
+int pg_target_check(const char *conninfo, char *message, size_t message_bytes);
+
 /* "host:port/database as role": for people, without a secret. Lives as long as the target. */
 const char *pg_target_name(const struct pg_target *t);
 

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One loop of decisions: after every turn of the event loop in which anything happened the core is asked what to do, until it
+ * has nothing more to say, and a timer is set to when it wants to be asked again. Nothing else here decides anything.
+ *
+ * Each connection is a backend: a slot of the core and a pg_conn. What may be left behind in its session is collected in
+ * `touched` as statements go by; when a task is finished the connection is rolled back and reset by reset.c before the core hears of
+ * it.
+ */
+#include "pg/engine.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/pool.h"
+#include "core/slot.h"
+#include "pg/engine-internal.h"
+#include "pg/reset.h"
+#include "pg/text.h"
+#include "util/error.h"
+
+usec pg_engine_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (usec)now.tv_sec * USEC_PER_SEC + (usec)now.tv_nsec / 1000;
+}
+
+/* ---- the loop of decisions ---- */
+
+static void on_check(uv_check_t *check)
+{
+	pg_engine_decide(container_of(check, struct pg_engine, check));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	pg_engine_decide(container_of(timer, struct pg_engine, timer));
+}
+
+static void set_timer(struct pg_engine *e, usec now)
+{
+	usec at = core_wakeup(e->core);
+
+	if (at == e->wakeup)
+		return;
+	e->wakeup = at;
+	if (at == USEC_NEVER)
+		(void)uv_timer_stop(&e->timer);
+	else
+		(void)uv_timer_start(&e->timer, on_timer, (usec_sub(at, now) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
+}
+
+void pg_engine_kick(struct pg_engine *e)
+{
+	e->kicked = true;
+	/* Outside of a turn's I/O (timers, thread pool) the check may be a whole sleep away. */
+	if (!e->deciding)
+		(void)uv_idle_start(&e->idle, e->on_idle);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	struct pg_engine *e = container_of(idle, struct pg_engine, idle);
+
+	(void)uv_idle_stop(idle);
+	pg_engine_decide(e);
+}
+
+/* ---- granting ---- */
+
+static void label(struct pg_backend *b, struct pg_task *task)
+{
+	const char *name = task->application;
+
+	if (b->depth > 1 || !strcmp(b->label, name))
+		return;
+	(void)snprintf(b->label, sizeof(b->label), "%s", name);
+	b->relabel = true;
+}
+
+static void hand_over(struct pg_task *task)
+{
+	task->is_held = false;
+	task->ops->granted(task);
+}
+
+static void grant(struct ticket *t, struct slot *slot)
+{
+	struct pg_task *task = t->owner;
+	struct pg_backend *b = slot->owner;
+
+	task->backend = b;
+	task->conn = b->conn;
+	b->depth++;
+	if (b->depth == 1)
+		b->head_since = pg_engine_now();
+	label(b, task);
+	/* A cancel request that is under way would hit whatever runs next. */
+	if (pg_conn_is_cancelling(b->conn)) {
+		task->is_held = true;
+		TAILQ_INSERT_TAIL(&b->held, task, held);
+		return;
+	}
+	hand_over(task);
+}
+
+static void refuse(const struct decision *d)
+{
+	struct pg_task *task = d->ticket->owner;
+	struct pg_pool *pool = d->ticket->pool->owner;
+
+	task->ops->refused(task, d->refusal, d->retry_after_us, pool->failure[0] ? pool->failure : NULL);
+}
+
+static void carry_out(struct pg_engine *e, const struct decision *d)
+{
+	struct pg_task *task;
+
+	switch (d->type) {
+	case DECISION_OPEN:
+		pg_backend_open(d->slot);
+		break;
+	case DECISION_CLOSE:
+		pg_backend_close(d->slot);
+		break;
+	case DECISION_PING:
+		pg_backend_ping(d->slot);
+		break;
+	case DECISION_GRANT:
+		grant(d->ticket, d->slot);
+		break;
+	case DECISION_REFUSE:
+		refuse(d);
+		break;
+	case DECISION_EXPIRE:
+		task = d->ticket->owner;
+		task->ops->expired(task);
+		break;
+	case DECISION_WARN:
+	case DECISION_REVOKE:
+		e->ops->lease(e->userdata, d);
+		break;
+	case DECISION_GONE:
+		pg_pool_gone(d->pool->owner);
+		break;
+	case DECISION_NONE:
+		break;
+	}
+}
+
+void pg_engine_decide(struct pg_engine *e)
+{
+	struct decision d;
+	usec now = pg_engine_now();
+
+	if (e->deciding)
+		return;
+	e->deciding = true;
+	do {
+		e->kicked = false;
+		while (core_decide(e->core, now, &d))
+			carry_out(e, &d);
+		now = pg_engine_now();
+	} while (e->kicked);
+	e->deciding = false;
+	set_timer(e, now);
+}
+
+/* ---- tasks ---- */
+
+void pg_task_submit(struct pg_engine *e, struct pg_task *task)
+{
+	task->ticket->owner = task;
+	task->finished = false;
+	task->cancel_wanted = false;
+	task->cancelling = false;
+	core_submit(e->core, task->ticket, pg_engine_now());
+	pg_engine_kick(e);
+}
+
+bool pg_task_withdraw(struct pg_engine *e, struct pg_task *task)
+{
+	if (task->ticket->state != TICKET_WAITING && task->ticket->state != TICKET_REFUSED)
+		return false;
+	core_withdraw(e->core, task->ticket, pg_engine_now());
+	return true;
+}
+
+/* What must be known before the session is lent on; whether a text reads what another client left in it. */
+static void prepare_session(struct pg_task *task, struct pg_call *call, const struct pg_class *class)
+{
+	struct pg_backend *b = task->backend;
+	char sql[160];
+
+	if (b->relabel) {
+		b->relabel = false;
+		(void)snprintf(sql, sizeof(sql), "SET application_name = 'sidepool:%.55s'", b->label);
+		for (char *c = sql + strlen("SET application_name = '"); c[1]; c++)
+			if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ')
+				*c = '?';
+		(void)pg_call_execute_text(call, sql, PG_TAG_LABEL);
+	}
+	if (class->reads_sequence && !b->sequences_fresh)
+		(void)pg_call_execute_text(call, "DISCARD SEQUENCES", PG_TAG_LABEL);
+	b->sequences_fresh = class->reads_sequence || b->sequences_fresh;
+}
+
+int pg_task_execute(struct pg_task *task, struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
+{
+	const struct pg_class *class = &statement->text->class;
+	int r;
+
+	prepare_session(task, call, class);
+	task->backend->touched |= class->touch;
+	r = pg_call_execute(call, statement, tag);
+	if (class->drops_prepared)
+		pg_conn_forget_prepared(task->conn);
+	return err_forward(r);
+}
+
+void pg_task_touches(struct pg_task *task, unsigned touch)
+{
+	task->backend->touched |= touch;
+}
+
+usec pg_task_run_us(const struct pg_task *task)
+{
+	return task->backend ? usec_sub(pg_engine_now(), task->backend->head_since) : 0;
+}
+
+/* ---- cancelling ---- */
+
+static void on_cancel_timeout(uv_timer_t *timer)
+{
+	struct pg_backend *b = ((struct pg_backend_timer *)timer->data)->backend;
+
+	if (b)
+		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request did not take within cancel_timeout");
+}
+
+static void on_cancelled(struct pg_conn *conn, bool delivered)
+{
+	struct pg_backend *b = pg_conn_owner(conn);
+	struct pg_task *task;
+
+	(void)delivered;
+	while (!pg_conn_is_cancelling(conn) && (task = TAILQ_FIRST(&b->held))) {
+		TAILQ_REMOVE(&b->held, task, held);
+		hand_over(task);
+	}
+	pg_backend_settle(b);
+}
+
+/* The first in line is what PostgreSQL is at. */
+static bool is_running(const struct pg_task *task)
+{
+	return TAILQ_FIRST(&task->backend->slot->tickets) == task->ticket;
+}
+
+void pg_task_cancel(struct pg_engine *e, struct pg_task *task)
+{
+	struct pg_backend *b = task->backend;
+
+	if (!b || task->cancelling || task->finished)
+		return;
+	task->cancel_wanted = true;
+	if (!is_running(task) || task->is_held || pg_conn_is_cancelling(b->conn) || pg_conn_depth(b->conn) == 0)
+		return;
+	task->cancelling = true;
+	(void)uv_timer_start(&b->timer->timer, on_cancel_timeout, e->settings.cancel_timeout_us / USEC_PER_MS, 0);
+	if (pg_conn_cancel(b->conn, on_cancelled) < 0)
+		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request could not be sent");
+}
+
+/* ---- finishing ---- */
+
+static void go_on(struct pg_backend *b)
+{
+	struct ticket *next = TAILQ_FIRST(&b->slot->tickets);
+	struct pg_task *task = next ? next->owner : NULL;
+
+	b->head_since = pg_engine_now();
+	if (task && task->cancel_wanted)
+		pg_task_cancel(b->pool->engine, task);
+}
+
+/* The core hears that the task is done. */
+void pg_backend_release(struct pg_backend *b, struct pg_task *task)
+{
+	struct pg_engine *e = b->pool->engine;
+
+	b->depth--;
+	task->backend = NULL;
+	task->conn = NULL;
+	core_finish(e->core, task->ticket, pg_engine_now());
+	pg_engine_kick(e);
+	if (!b->failed)
+		go_on(b);
+	task->ops->done(task);
+	pg_backend_settle(b);
+}
+
+void pg_task_finish(struct pg_engine *e, struct pg_task *task)
+{
+	struct pg_backend *b = task->backend;
+
+	(void)e;
+	assert(b && !task->finished);
+	task->finished = true;
+	if (task->cancelling)
+		(void)uv_timer_stop(&b->timer->timer);
+	task->cancelling = false;
+	if (b->failed || pg_conn_state(b->conn) != PG_CONN_UP || b->depth > 1 || !pg_reset_begin(b, task))
+		pg_backend_release(b, task);
+}
+
+/* ---- life ---- */
+
+int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *core,
+		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops, void *userdata)
+{
+	struct pg_engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return err_raise(-ENOMEM);
+	e->loop = loop;
+	e->core = core;
+	e->settings = *settings;
+	e->ops = ops;
+	e->userdata = userdata;
+	e->wakeup = USEC_NEVER;
+	e->on_idle = on_idle;
+	TAILQ_INIT(&e->pools);
+	(void)uv_check_init(loop, &e->check);
+	(void)uv_timer_init(loop, &e->timer);
+	(void)uv_idle_init(loop, &e->idle);
+	(void)uv_check_start(&e->check, on_check);
+	*ret_engine = e;
+	return 0;
+}
+
+static void on_engine_closed(uv_handle_t *handle)
+{
+	struct pg_engine *e = handle->data;
+
+	if (--e->handles == 0)
+		free(e);
+}
+
+static void close_handle(struct pg_engine *e, uv_handle_t *handle)
+{
+	handle->data = e;
+	e->handles++;
+	uv_close(handle, on_engine_closed);
+}
+
+struct pg_engine *pg_engine_free(struct pg_engine *e)
+{
+	struct pg_pool *p;
+
+	if (!e)
+		return NULL;
+	e->deciding = true; /* nothing is decided any more */
+	while ((p = TAILQ_FIRST(&e->pools)))
+		pg_pool_free(p);
+	close_handle(e, (uv_handle_t *)&e->check);
+	close_handle(e, (uv_handle_t *)&e->timer);
+	close_handle(e, (uv_handle_t *)&e->idle);
+	return NULL;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What a connection has to say to a request that copies. */
+
+#include <stddef.h>
+
+struct pg_result;
+struct request;
+
+/* `ready`: the formats are known. Else a piece of a COPY TO STDOUT. */
+void copy_on_data(struct request *r, const struct pg_result *ready, const char *data, size_t n);
+
+/* PostgreSQL has taken everything: there is room for more. */
+void copy_on_flushed(struct request *r);

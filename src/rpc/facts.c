@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The uid and gid come from SO_PEERCRED and are certain. The pid is that of the process that connected; it may have ended, and
+ * its number may have been given to another since, so what is read from /proc is as of the time of the connect, and is read
+ * right then. A cgroup path (cgroups(7)) names the systemd unit: the last component that ends in .service or .scope.
+ */
+#include "rpc/facts.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	PROC_FILE_BYTES = 4096,
+};
+
+/* The file as a string; empty where it cannot be read. */
+static void read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+}
+
+static int ends_with(const char *s, size_t n, const char *suffix)
+{
+	size_t len = strlen(suffix);
+
+	return n > len && !memcmp(s + n - len, suffix, len);
+}
+
+/* Docker, containerd and podman put 64 hexadecimal digits into the last component. */
+static int is_container(const char *s, size_t n)
+{
+	return n >= 64 && strspn(s + n - 64, "0123456789abcdef") >= 64;
+}
+
+static void find_unit(char *unit, size_t size, const char *path)
+{
+	size_t n;
+
+	unit[0] = '\0';
+	for (; *path && *path != '\n'; path += n) {
+		path += *path == '/';
+		n = strcspn(path, "/\n");
+		if (ends_with(path, n, ".service") || ends_with(path, n, ".scope") || is_container(path, n))
+			(void)snprintf(unit, size, "%.*s", (int)n, path);
+	}
+}
+
+static void read_unit(struct facts *f)
+{
+	char text[PROC_FILE_BYTES], *line;
+
+	read_proc(f->pid, "cgroup", text, sizeof(text));
+	/* Version 2 has one line, "0::/path"; in a hybrid hierarchy systemd's own is "1:name=systemd:/path". */
+	line = strstr(text, "0::");
+	if (!line)
+		line = strstr(text, ":name=systemd:");
+	line = line ? strchr(line, '/') : NULL;
+	if (line)
+		find_unit(f->unit, sizeof(f->unit), line);
+}
+
+static void read_executable(struct facts *f)
+{
+	char path[64];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/exe", (int)f->pid);
+	n = readlink(path, f->executable, sizeof(f->executable) - 1);
+	f->executable[n > 0 ? n : 0] = '\0';
+}
+
+static void read_groups(struct facts *f)
+{
+	char text[PROC_FILE_BYTES], *at, *end;
+
+	read_proc(f->pid, "status", text, sizeof(text));
+	at = strstr(text, "\nGroups:");
+	if (!at)
+		return;
+	for (at += strlen("\nGroups:"); f->n_groups < FACTS_GROUPS_MAX; at = end) {
+		unsigned long gid = strtoul(at, &end, 10);
+
+		if (end == at || *at == '\n')
+			break;
+		f->groups[f->n_groups++] = (gid_t)gid;
+		if (*end == '\n')
+			break;
+	}
+}
+
+void facts_read(struct facts *f, uid_t uid, gid_t gid, pid_t pid)
+{
+	*f = (struct facts){ .uid = uid, .gid = gid, .pid = pid };
+	if (pid <= 0)
+		return;
+	read_unit(f);
+	read_executable(f);
+	read_groups(f);
+}
+
+void facts_name(const struct facts *f, char *name, size_t size)
+{
+	const char *base = strrchr(f->executable, '/'), *dot = strrchr(f->unit, '.');
+
+	if (dot && !strcmp(dot, ".service"))
+		(void)snprintf(name, size, "%.*s", (int)(dot - f->unit), f->unit);
+	else if (base && base[1])
+		(void)snprintf(name, size, "%s", base + 1);
+	else
+		(void)snprintf(name, size, "pid %d", (int)f->pid);
+}

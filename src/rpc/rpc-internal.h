@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the files of rpc share: the daemon-wide state, and one object for each connected process. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "config/config.h"
+#include "core/application.h"
+#include "core/core.h"
+#include "core/pool.h"
+#include "pg/engine.h"
+#include "pg/text.h"
+#include "rpc/facts.h"
+#include "rpc/request.h"
+#include "rpc/rpc.h"
+
+struct idempotency_table;
+struct rpc_lease;
+struct stream;
+
+TAILQ_HEAD(request_list, request);
+
+/* A pool with the numbers that only we know of it. */
+struct rpc_pool {
+	struct pg_pool *pg;               /* borrowed */
+	const struct config_pool *config; /* borrowed: of rpc::config */
+	uint64_t queries_total;
+	uint64_t batches_total;
+	uint64_t leases_total;
+	uint64_t errors_total;
+	uint64_t timeouts_total;
+};
+
+/* What one uid has open, all its processes together. */
+struct rpc_user {
+	uint32_t uid;
+	unsigned clients; /* the entry lives while there are any */
+	unsigned leases;
+	unsigned streams;
+	UT_hash_handle hh;
+};
+
+/* Why a lease is no more. */
+struct gravestone {
+	uint64_t id; /* 0: none */
+	uint64_t token;
+	enum sidepool_error_code code;
+};
+
+enum {
+	GRAVES_MAX = 8,
+};
+
+/* One connected process. */
+struct client {
+	struct rpc *rpc;                 /* borrowed */
+	struct sp_conn *conn;            /* borrowed: we are its owner, and go when it goes */
+	uint64_t id;
+	struct facts facts;
+	struct rpc_user *user;           /* borrowed: counted in user->clients */
+	const struct config_application *config; /* borrowed: of rpc::config */
+	struct application *application; /* borrowed: core's */
+	char name[64];                   /* as declared, or found out */
+	char client_name[64];            /* "sidepool-python 0.1.0" */
+	struct request_list requests;
+	unsigned in_flight;
+	uint64_t requests_total;
+	usec connected;
+	TAILQ_HEAD(, rpc_lease) leases;  /* owned */
+	struct gravestone graves[GRAVES_MAX]; /* of leases that were taken away, the last ones */
+	unsigned n_graves;
+	struct stream *streams;          /* owned by their requests, by id */
+	TAILQ_ENTRY(client) link;        /* rpc::clients */
+};
+
+struct rpc {
+	uv_loop_t *loop;
+	struct core *core;           /* borrowed, as the next three */
+	struct pg_engine *engine;
+	struct sp_server *server;
+	const struct config *config;
+	const struct rpc_ops *ops;
+	void *userdata;
+	uint64_t instance_id;
+	uint64_t random;
+	usec started;
+	bool draining;
+
+	struct rpc_pool *pools;      /* owned */
+	size_t n_pools;
+	struct pg_texts *texts;      /* owned */
+	TAILQ_HEAD(, client) clients;
+	unsigned n_clients;
+	struct rpc_user *users;      /* owned, by uid */
+	struct application *fallback; /* for those who are one application too many */
+	unsigned n_leases;
+	unsigned n_requests;         /* that exist */
+	struct request_list spare;   /* owned: requests to be used again */
+	unsigned n_spare;
+	struct idempotency_table *idempotency; /* owned */
+	uint64_t requests_total;
+};
+
+void requests_free_spare(struct rpc *rpc);
+
+/* A number that nobody can guess from those he knows; never 0. */
+uint64_t rpc_random(struct rpc *rpc);
+
+static inline usec rpc_now(void)
+{
+	return pg_engine_now();
+}

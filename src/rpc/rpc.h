@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The requests: protobuf in, protobuf out. Connections of the socket come in from src/sp, connections to PostgreSQL from
+ * src/pg; each kind of request is one file here.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "sp/server.h"
+#include "util/macro.h"
+
+struct config;
+struct core;
+struct decision;
+struct pg_engine;
+struct pg_pool;
+struct pg_task;
+struct rpc;
+
+/* What only the daemon can do. Each returns a sentence on what was done, or NULL where it was refused, with the reason in `why`. */
+struct rpc_ops {
+	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
+	void (*drain)(void *userdata);
+};
+
+struct rpc_input {
+	uv_loop_t *loop;
+	struct core *core;             /* borrowed, as all here: outlives us */
+	const struct config *config;   /* until rpc_reconfigure() */
+	const struct rpc_ops *ops;
+	void *userdata;
+	uint64_t instance_id;
+	uint64_t seed;
+};
+
+/* Returns 0 or a negative errno. */
+int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input);
+
+/* The engine that grants connections; its ops are ours: rpc_on_lease(), rpc_on_notify(). */
+void rpc_set_engine(struct rpc *rpc, struct pg_engine *engine);
+void rpc_on_lease(void *userdata, const struct decision *decision);
+void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload, int backend_pid);
+
+/* The pools in the order of the configuration; `pools` is copied. Returns 0 or -ENOMEM. */
+int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools);
+
+void rpc_reconfigure(struct rpc *rpc, const struct config *config);
+
+/* For sp_server_new(); userdata is the rpc. */
+const struct sp_ops *rpc_sp_ops(void);
+void rpc_set_server(struct rpc *rpc, struct sp_server *server);
+
+/* No new work from now on: it is refused with SHUTTING_DOWN. */
+void rpc_drain(struct rpc *rpc);
+
+/* Requests and leases that are not over yet. */
+unsigned rpc_unfinished(const struct rpc *rpc);
+
+/* Cancels what runs and takes the leases back: shutdown_timeout is over. */
+void rpc_abort(struct rpc *rpc);
+
+/* All connections of the socket must be closed, and the engine freed. */
+struct rpc *rpc_free(struct rpc *rpc);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/run.h"
+
+#include <string.h>
+
+#include "pg/classify.h"
+#include "pg/text.h"
+#include "rpc/lease.h"
+#include "rpc/rpc-internal.h"
+
+static void fail_to_send(struct request *r)
+{
+	struct failure f = { .code = 0 };
+
+	failure_set(&f, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+	f.outcome = FAILURE_FAILED;
+	request_set_failure(r, &f);
+}
+
+static bool is_read_only(const struct request *r)
+{
+	return r->client && r->client->config->read_only && !r->lease;
+}
+
+/* What comes before the request's own statements; NULL: nothing. */
+static const char *take_begin(struct request *r)
+{
+	const char *sql = r->lease ? lease_take_begin(r->lease) : is_read_only(r) ? "BEGIN READ ONLY" : NULL;
+
+	r->begins = sql != NULL;
+	return sql;
+}
+
+static const char *finish_sql(const struct request *r)
+{
+	bool in_transaction = r->begins || pg_conn_transaction(request_task((struct request *)r)->conn) != 'I' ||
+			      (r->n_texts > 0 && r->texts[0]->class.verb == PG_VERB_BEGIN);
+
+	if (is_read_only(r))
+		return "COMMIT";
+	if (!r->finishes_lease || !in_transaction)
+		return NULL;
+	return r->message->finish == SIDEPOOL__V1__FINISH__FINISH_COMMIT ? "COMMIT" : "ROLLBACK";
+}
+
+void request_begin_call(struct request *r)
+{
+	const char *begin;
+
+	r->completed = false;
+	pg_call_begin(request_task(r)->conn, &r->call, &request_call_ops);
+	begin = take_begin(r);
+	if (begin && pg_call_execute_text(&r->call, begin, TAG_BEGIN) < 0)
+		fail_to_send(r);
+}
+
+void request_execute(struct request *r, uint32_t index)
+{
+	if (pg_task_execute(request_task(r), &r->call, &r->statements[index], index) != 0)
+		fail_to_send(r);
+}
+
+void request_end_call(struct request *r)
+{
+	const char *finish = finish_sql(r);
+
+	if (finish && pg_call_execute_text(&r->call, finish, TAG_FINISH) < 0)
+		fail_to_send(r);
+	pg_call_end(&r->call);
+}
+
+static char *join(struct request *r, const char *begin, const char *sql, const char *finish)
+{
+	size_t n = strlen(sql) + 2 + (begin ? strlen(begin) + 1 : 0) + (finish ? strlen(finish) + 2 : 0);
+	char *text = arena_alloc(&r->arena, n), *at = text;
+
+	if (!text)
+		return NULL;
+	if (begin)
+		at = stpcpy(stpcpy(at, begin), ";");
+	at = stpcpy(at, sql);
+	if (finish)
+		(void)stpcpy(stpcpy(at, "\n;"), finish); /* the newline ends a comment */
+	return text;
+}
+
+void request_run_simple(struct request *r, const char *sql, unsigned touch)
+{
+	struct pg_task *task = request_task(r);
+	const char *begin = take_begin(r);
+	char *text;
+
+	r->is_simple = true;
+	r->completed = false;
+	text = join(r, begin, sql, finish_sql(r));
+	if (!text) {
+		fail_to_send(r);
+		request_end(r);
+		return;
+	}
+	pg_task_touches(task, touch);
+	if (touch & PG_TOUCH_PREPARED)
+		pg_conn_forget_prepared(task->conn);
+	if (pg_call_simple(task->conn, &r->call, &request_call_ops, text) < 0)
+		fail_to_send(r);
+}

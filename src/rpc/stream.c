@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "rpc/stream.h"
+
+#include <stdlib.h>
+
+#include "rpc/rpc-internal.h"
+#include "util/error.h"
+
+struct stream {
+	uint64_t id;
+	struct request *request; /* borrowed: owns us */
+	struct client *client;   /* borrowed; we are in client::streams */
+	struct request_list waiting; /* fetches, by request::on_stream */
+	bool full;      /* a chunk is ready and nobody asked: PostgreSQL is paused */
+	bool ended;
+	bool dropping;  /* rows are read and dropped */
+	bool timed_out;
+	UT_hash_handle hh;
+};
+
+bool stream_new(struct request *r)
+{
+	struct client *c = r->client;
+	struct stream *s;
+
+	if (c->user->streams >= r->rpc->config->max_streams_per_uid) {
+		failure_set(&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
+			    "uid %u has %u streams open, which is max_streams_per_uid", c->user->uid,
+			    c->user->streams);
+		return false;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s) {
+		failure_set(&r->failure, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+		return false;
+	}
+	s->id = rpc_random(r->rpc);
+	s->request = r;
+	s->client = c;
+	TAILQ_INIT(&s->waiting);
+	HASH_ADD(hh, c->streams, id, sizeof(s->id), s);
+	c->user->streams++;
+	r->stream = s;
+	return true;
+}
+
+uint64_t stream_id_to_tell(const struct stream *s)
+{
+	return s->ended ? 0 : s->id;
+}
+
+bool stream_is_ended(const struct stream *s)
+{
+	return s->ended;
+}
+
+bool stream_timed_out(const struct stream *s)
+{
+	return s->timed_out;
+}
+
+struct request *stream_request(struct stream *s)
+{
+	return s->request;
+}
+
+struct stream *stream_find(struct client *c, uint64_t id)
+{
+	struct stream *s;
+
+	HASH_FIND(hh, c->streams, &id, sizeof(id), s);
+	return s;
+}
+
+struct request *stream_next_waiting(struct stream *s)
+{
+	struct request *r = TAILQ_FIRST(&s->waiting);
+
+	if (r)
+		stream_forget(r);
+	return r;
+}
+
+void stream_forget(struct request *r)
+{
+	if (!r->waits_for)
+		return;
+	TAILQ_REMOVE(&r->waits_for->waiting, r, on_stream);
+	r->waits_for = NULL;
+}
+
+/* While it is the client's turn, its application's fetch_timeout runs as well. */
+static void pause_reading(struct stream *s)
+{
+	struct request *r = s->request;
+	usec now = rpc_now();
+
+	s->full = true;
+	pg_conn_pause(request_task(r)->conn);
+	core_set_deadline(r->rpc->core, request_task(r)->ticket,
+			  MIN(r->running_deadline, usec_add(now, s->client->config->timeouts.fetch_us)), now);
+	pg_engine_kick(r->rpc->engine);
+}
+
+static void go_on_reading(struct stream *s)
+{
+	struct request *r = s->request;
+
+	if (!s->full)
+		return;
+	s->full = false;
+	core_set_deadline(r->rpc->core, request_task(r)->ticket, r->running_deadline, rpc_now());
+	pg_conn_resume(request_task(r)->conn);
+}
+
+void stream_chunk_full(struct request *r)
+{
+	struct stream *s = r->stream;
+	struct request *fetch;
+
+	if (s && s->dropping) {
+		request_drop_chunk(r);
+		return;
+	}
+	if (!s && !stream_new(r)) {
+		request_cancel(r);
+		return;
+	}
+	s = r->stream;
+	if (!r->answered) {
+		r->answered = true;
+		request_send_chunk(r, &r->id);
+		return;
+	}
+	fetch = stream_next_waiting(s);
+	if (fetch)
+		request_answer_with_chunk(fetch, r);
+	else
+		pause_reading(s);
+}
+
+void stream_wait(struct stream *s, struct request *r)
+{
+	bool full = s->full;
+
+	r->waits_for = s;
+	r->state = REQUEST_WAITING;
+	TAILQ_INSERT_TAIL(&s->waiting, r, on_stream);
+	if (s->ended) {
+		stream_ended(s);
+	} else if (full) {
+		request_answer_with_chunk(stream_next_waiting(s), s->request);
+		go_on_reading(s);
+	}
+}
+
+void stream_ended(struct stream *s)
+{
+	struct request *fetch;
+
+	s->ended = true;
+	s->full = false;
+	fetch = stream_next_waiting(s);
+	if (!fetch)
+		return;
+	request_answer_with_chunk(fetch, s->request);
+	stream_free(s);
+}
+
+void stream_expire(struct stream *s)
+{
+	if (s->ended || s->dropping)
+		return;
+	s->timed_out = s->full && !s->request->cancelled;
+	s->dropping = true;
+	request_drop_chunk(s->request);
+	if (s->full) {
+		s->full = false;
+		pg_conn_resume(request_task(s->request)->conn);
+	}
+}
+
+void stream_free(struct stream *s)
+{
+	struct request *r = s->request, *fetch;
+
+	HASH_DELETE(hh, s->client->streams, s);
+	s->client->user->streams--;
+	r->stream = NULL;
+	while ((fetch = stream_next_waiting(s)))
+		request_fail(fetch, SIDEPOOL_E_UNKNOWN_STREAM, NULL);
+	free(s);
+	request_unhold(r);
+}
