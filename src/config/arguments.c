@@ -33,9 +33,11 @@ static const struct {
 	enum arguments_action action;
 	const char *help; /* NULL: not in --help */
 } table[] = {
-	{ OPTION_CONFIG, "config", "FILE", ARGUMENTS_RUN, "read FILE instead of " CONFIG_DEFAULT_FILE },
+	{ OPTION_CONFIG, "config", "FILE", ARGUMENTS_RUN,
+	  "read FILE instead of " CONFIG_DEFAULT_FILE },
 	{ OPTION_SOCKET, "socket", "PATH", ARGUMENTS_RUN, "listen at PATH" },
-	{ OPTION_CHECK, "check", NULL, ARGUMENTS_CHECK, "tell every mistake in the configuration, and leave" },
+	{ OPTION_CHECK, "check", NULL, ARGUMENTS_CHECK,
+	  "tell every mistake in the configuration, and leave" },
 	{ OPTION_PRINT_CONFIG, "print-config", NULL, ARGUMENTS_PRINT_CONFIG,
 	  "print what would be in force, and where each value is from" },
 	{ OPTION_PRINT_EXAMPLE, "print-example", NULL, ARGUMENTS_PRINT_EXAMPLE,
@@ -49,8 +51,9 @@ static void make_options(struct option options[static ARRAY_LEN(table) + 1], cha
 {
 	*ret_letters++ = ':'; /* a missing argument is told from an unknown option */
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		options[i] = (struct option){ table[i].name, table[i].argument ? required_argument : no_argument, NULL,
-					      (int)table[i].code };
+		options[i] = (struct option){ table[i].name,
+					      table[i].argument ? required_argument : no_argument,
+					      NULL, (int)table[i].code };
 		if (table[i].code < 256)
 			*ret_letters++ = (char)table[i].code;
 		if (table[i].code < 256 && table[i].argument)
@@ -70,12 +73,14 @@ static int refuse_option(const char *given, char *ret_message, size_t n)
 		if (distance(word, table[i].name) <= distance_limit(word))
 			guess = table[i].name;
 	free(word);
-	(void)snprintf(ret_message, n, "unknown option \"%.*s\"%s%s%s", (int)strcspn(given, "="), given,
-		       guess ? ": did you mean --" : "", guess ? guess : "", guess ? "?" : "; see --help");
+	(void)snprintf(ret_message, n, "unknown option \"%.*s\"%s%s%s", (int)strcspn(given, "="),
+		       given, guess ? ": did you mean --" : "", guess ? guess : "",
+		       guess ? "?" : "; see --help");
 	return -1;
 }
 
-static int take_option(struct arguments *a, int code, const char *value, const char *given, char *ret_message, size_t n)
+static int take_option(struct arguments *a, int code, const char *value, const char *given,
+		       char *ret_message, size_t n)
 {
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
 		if ((int)table[i].code != code)
@@ -108,7 +113,9 @@ static void hide(char *url)
 static int take_url(struct arguments *a, int argc, char **argv, char *ret_message, size_t n)
 {
 	if (argc - optind > 1) {
-		(void)snprintf(ret_message, n, "there can be one URL only; further databases are [pool NAME] sections of the file");
+		(void)snprintf(ret_message, n,
+			       "there can be one URL only; further databases are [pool NAME] "
+			       "sections of the file");
 		return -1;
 	}
 	if (argc == optind)
@@ -122,7 +129,8 @@ static int take_url(struct arguments *a, int argc, char **argv, char *ret_messag
 	return 0;
 }
 
-int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, char *ret_message, size_t n)
+int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, char *ret_message,
+		    size_t n)
 {
 	struct option options[ARRAY_LEN(table) + 1];
 	char letters[2 * ARRAY_LEN(table) + 2];
@@ -153,24 +161,30 @@ static void print_option(FILE *f, size_t i)
 
 	if (table[i].code < 256)
 		(void)snprintf(letter, sizeof(letter), "-%c, ", (char)table[i].code);
-	(void)snprintf(text, sizeof(text), "%s--%s%s%s", letter, table[i].name, table[i].argument ? " " : "",
-		       table[i].argument ? table[i].argument : "");
+	(void)snprintf(text, sizeof(text), "%s--%s%s%s", letter, table[i].name,
+		       table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
 	(void)fprintf(f, "  %-23s %s\n", text, table[i].help);
 }
 
 int arguments_print_help(FILE *f)
 {
-	(void)fprintf(f, "Usage: sidepoold [OPTION]... [postgresql://USER@HOST/DATABASE]\n\n"
-			 "Owns this host's connections to PostgreSQL and lends them to local programs.\n"
-			 "A URL alone will do: everything else has a default.\n\n");
+	(void)fprintf(
+		f, "Usage: sidepoold [OPTION]... [postgresql://USER@HOST/DATABASE]\n\n"
+		   "Owns this host's connections to PostgreSQL and lends them to local programs.\n"
+		   "A URL alone will do: everything else has a default.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].help)
 			print_option(f, i);
-	(void)fprintf(f, "\n"
-			 "A value is taken from the command line, else from SIDEPOOL_... in the environment,\n"
-			 "else from the file, else from the other variable named with it, else it is the\n"
-			 "default. Without a url, libpq's PGHOST, PGSERVICE and so on say where to connect.\n"
-			 "Times have a unit (us, ms, s, min, h, d), sizes may have one (KiB, MiB, GiB, TiB).\n"
-			 "Of a pool other than main, the variables are SIDEPOOL_POOL_<NAME>_<SETTING>.\n");
+	(void)fprintf(
+		f,
+		"\n"
+		"A value is taken from the command line, else from SIDEPOOL_... in the "
+		"environment,\n"
+		"else from the file, else from the other variable named with it, else it is the\n"
+		"default. Without a url, libpq's PGHOST, PGSERVICE and so on say where to "
+		"connect.\n"
+		"Times have a unit (us, ms, s, min, h, d), sizes may have one (KiB, MiB, GiB, "
+		"TiB).\n"
+		"Of a pool other than main, the variables are SIDEPOOL_POOL_<NAME>_<SETTING>.\n");
 	return config_print_settings(f) < 0 ? err_raise(-EIO) : 0;
 }

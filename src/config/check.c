@@ -26,16 +26,24 @@ static void check_sidepool(struct loader *l)
 		     parameters = place(&s, "log_parameters");
 
 	if (c->max_chunk_bytes > c->max_message_bytes)
-		loader_mistake(l, &chunk, "max_chunk_bytes is more than max_message_bytes: an answer would not fit");
+		loader_mistake(
+			l, &chunk,
+			"max_chunk_bytes is more than max_message_bytes: an answer would not fit");
 	if (c->degraded_ratio > c->unhealthy_ratio)
-		loader_mistake(l, &usage, "degraded_usage is more than unhealthy_usage: degraded comes before unhealthy");
+		loader_mistake(l, &usage,
+			       "degraded_usage is more than unhealthy_usage: degraded comes before "
+			       "unhealthy");
 	if (c->max_memory_per_uid_bytes < c->max_message_bytes) {
 		struct place memory = place(&s, "max_memory_per_uid");
 
-		loader_mistake(l, &memory, "max_memory_per_uid is less than max_message_bytes: no such message would be taken");
+		loader_mistake(l, &memory,
+			       "max_memory_per_uid is less than max_message_bytes: no such message "
+			       "would be taken");
 	}
 	if (c->log_parameters && !c->log_statements && c->slow_query_us == USEC_NEVER)
-		loader_warn(l, &parameters, "log_parameters has no effect while log_statements and slow_query are off");
+		loader_warn(
+			l, &parameters,
+			"log_parameters has no effect while log_statements and slow_query are off");
 }
 
 static void check_pool_sizes(struct loader *l, const struct config_pool *p, const struct section *s)
@@ -43,12 +51,14 @@ static void check_pool_sizes(struct loader *l, const struct config_pool *p, cons
 	struct place min = place(s, "min_size"), max = place(s, "max_size");
 
 	if (p->min_size > p->max_size)
-		loader_mistake(l, &min, "min_size = %u is more than max_size = %u in [pool %s]", p->min_size, p->max_size,
-			       p->name);
+		loader_mistake(l, &min, "min_size = %u is more than max_size = %u in [pool %s]",
+			       p->min_size, p->max_size, p->name);
 	if ((uint64_t)p->max_size + p->max_overflow > l->config->budget && is_set(s, "max_size"))
 		loader_warn(l, &max,
-			    "max_size and max_overflow of [pool %s] are %llu together, and the budget is %u: it never gets more", p->name,
-			    (unsigned long long)p->max_size + p->max_overflow, l->config->budget);
+			    "max_size and max_overflow of [pool %s] are %llu together, and the "
+			    "budget is %u: it never gets more",
+			    p->name, (unsigned long long)p->max_size + p->max_overflow,
+			    l->config->budget);
 }
 
 static void check_pool(struct loader *l, struct config_pool *p)
@@ -59,11 +69,17 @@ static void check_pool(struct loader *l, struct config_pool *p)
 
 	check_pool_sizes(l, p, &s);
 	if (p->backoff_min_us > p->backoff_max_us)
-		loader_mistake(l, &backoff, "connect_backoff_min is more than connect_backoff_max in [pool %s]", p->name);
-	if (is_set(&s, "idle_timeout") && p->idle_timeout_us != USEC_NEVER && p->idle_timeout_us > p->max_lifetime_us)
-		loader_warn(l, &idle, "idle_timeout has no effect in [pool %s]: max_lifetime is shorter", p->name);
+		loader_mistake(l, &backoff,
+			       "connect_backoff_min is more than connect_backoff_max in [pool %s]",
+			       p->name);
+	if (is_set(&s, "idle_timeout") && p->idle_timeout_us != USEC_NEVER &&
+	    p->idle_timeout_us > p->max_lifetime_us)
+		loader_warn(l, &idle,
+			    "idle_timeout has no effect in [pool %s]: max_lifetime is shorter",
+			    p->name);
 	if (is_set(&s, "pipeline_depth") && !p->pipeline)
-		loader_warn(l, &depth, "pipeline_depth has no effect in [pool %s]: pipeline is off", p->name);
+		loader_warn(l, &depth, "pipeline_depth has no effect in [pool %s]: pipeline is off",
+			    p->name);
 }
 
 static void check_minima(struct loader *l)
@@ -78,11 +94,14 @@ static void check_minima(struct loader *l)
 	for (size_t i = 0; i < c->n_applications; i++)
 		applications += c->applications[i].min;
 	if (pools > c->budget)
-		loader_mistake(l, &budget, "the min_size of all pools are %llu together, and the budget is %u: lower them or raise it",
+		loader_mistake(l, &budget,
+			       "the min_size of all pools are %llu together, and the budget is %u: "
+			       "lower them or raise it",
 			       (unsigned long long)pools, c->budget);
 	if (applications > c->budget)
 		loader_mistake(l, &budget,
-			       "the min of all applications are %llu together, and the budget is %u: lower them or raise it",
+			       "the min of all applications are %llu together, and the budget is "
+			       "%u: lower them or raise it",
 			       (unsigned long long)applications, c->budget);
 }
 
@@ -91,18 +110,21 @@ static bool has_proof(const struct config_application *a)
 	return a->match_unit.n || a->match_user.n || a->match_group.n || a->match_executable.n;
 }
 
-static void check_claim(struct loader *l, const struct section *s, const char *setting, int value, bool raises)
+static void check_claim(struct loader *l, const struct section *s, const char *setting, int value,
+			bool raises)
 {
 	struct place p = place(s, setting);
 
 	if (raises)
 		loader_mistake(l, &p,
-			       "%s = %d raises the share of [application %s] on the client's word alone: add match_unit, match_user, "
+			       "%s = %d raises the share of [application %s] on the client's word "
+			       "alone: add match_unit, match_user, "
 			       "match_group or match_executable",
 			       setting, value, s->name);
 }
 
-static void check_pools_exist(struct loader *l, const struct config_application *a, const struct section *s)
+static void check_pools_exist(struct loader *l, const struct config_application *a,
+			      const struct section *s)
 {
 	struct place p = place(s, "pools");
 
@@ -117,7 +139,8 @@ static void check_application(struct loader *l, struct config_application *a)
 	struct place min = place(&s, "min");
 
 	if (a->max && a->min > a->max)
-		loader_mistake(l, &min, "min = %u is more than max = %u in [application %s]", a->min, a->max, a->pattern);
+		loader_mistake(l, &min, "min = %u is more than max = %u in [application %s]",
+			       a->min, a->max, a->pattern);
 	if (!has_proof(a)) {
 		check_claim(l, &s, "min", (int)a->min, a->min > 0);
 		check_claim(l, &s, "weight", (int)a->weight, a->weight > 1);
@@ -134,11 +157,14 @@ static void check_reachable(struct loader *l, size_t at)
 
 	for (size_t i = 0; i < at; i++) {
 		bool covers = !strcmp(a[i].pattern, "*") || !strcmp(a[i].pattern, a[at].pattern) ||
-			      (!strpbrk(a[at].pattern, "*?[\\") && fnmatch(a[i].pattern, a[at].pattern, 0) == 0);
+			      (!strpbrk(a[at].pattern, "*?[\\") &&
+			       fnmatch(a[i].pattern, a[at].pattern, 0) == 0);
 
 		if (has_proof(&a[i]) || !covers)
 			continue;
-		loader_warn(l, NULL, "[application %s] is never reached: [application %s] before it takes all that it would match",
+		loader_warn(l, NULL,
+			    "[application %s] is never reached: [application %s] before it takes "
+			    "all that it would match",
 			    a[at].pattern, a[i].pattern);
 		return;
 	}

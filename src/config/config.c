@@ -62,7 +62,8 @@ static int set_defaults(enum setting_section kind, void *object, struct config_o
 	if (!*ret_origins)
 		return err_raise(-ENOMEM);
 	for (size_t i = 0; i < n; i++) {
-		int r = setting_parse(&table[i], object, table[i].fallback, SETTING_NATIVE, message, sizeof(message));
+		int r = setting_parse(&table[i], object, table[i].fallback, SETTING_NATIVE, message,
+				      sizeof(message));
 
 		if (r)
 			return err_fold(r);
@@ -156,7 +157,8 @@ int config_add_pool(struct config *c, const char *name)
 
 int config_add_application(struct config *c, const char *pattern)
 {
-	struct config_application *a = reallocarray(c->applications, c->n_applications + 1, sizeof(*a));
+	struct config_application *a =
+		reallocarray(c->applications, c->n_applications + 1, sizeof(*a));
 	int r;
 
 	if (!a)
@@ -225,12 +227,14 @@ static bool in_groups(const uint32_t *gids, size_t n, const struct config_facts 
 static bool application_fits(const struct config_application *a, const struct config_facts *facts)
 {
 	return fnmatch(a->pattern, facts->name ? facts->name : "", 0) == 0 &&
-	       matches_any(&a->match_unit, facts->unit) && matches_any(&a->match_executable, facts->executable) &&
+	       matches_any(&a->match_unit, facts->unit) &&
+	       matches_any(&a->match_executable, facts->executable) &&
 	       (a->match_user.n == 0 || contains(a->uids, a->n_uids, facts->uid)) &&
 	       (a->match_group.n == 0 || in_groups(a->gids, a->n_gids, facts));
 }
 
-const struct config_application *config_match(const struct config *c, const struct config_facts *facts)
+const struct config_application *config_match(const struct config *c,
+					      const struct config_facts *facts)
 {
 	for (size_t i = 0; i < c->n_applications; i++)
 		if (application_fits(&c->applications[i], facts))
@@ -255,5 +259,6 @@ bool config_is_admin(const struct config *c, const struct config_facts *facts)
 
 usec config_acquire_timeout(const struct config_pool *p, const struct config_application *a)
 {
-	return a->timeouts.acquire_us == CONFIG_INHERIT ? p->acquire_timeout_us : a->timeouts.acquire_us;
+	return a->timeouts.acquire_us == CONFIG_INHERIT ? p->acquire_timeout_us
+							: a->timeouts.acquire_us;
 }

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "util/log.h"
 #include "util/macro.h"
@@ -75,7 +74,7 @@ struct config_pool {
 	uint32_t pipeline_depth; /* 1 where `pipeline` is off */
 	usec pipeline_budget_us;
 	uint32_t max_prepared_statements;
-	usec acquire_timeout_us;       /* the default's where the pool has none */
+	usec acquire_timeout_us;       /* [sidepool]'s where the pool has none */
 	struct config_origin *origins; /* owned: one for each setting of the section */
 };
 
@@ -86,10 +85,8 @@ struct config_application {
 	struct config_list match_user;
 	struct config_list match_group;
 	struct config_list match_executable;
-	uint32_t *uids; /* owned: match_user, looked up */
-	size_t n_uids;
-	uint32_t *gids; /* owned: match_group, looked up */
-	size_t n_gids;
+	uint32_t *uids, *gids; /* owned: match_user and match_group, looked up */
+	size_t n_uids, n_gids;
 	uint32_t min;
 	uint32_t max; /* 0: no limit of its own */
 	uint32_t weight;
@@ -127,10 +124,8 @@ struct config {
 	uint64_t idempotency_max_bytes;
 	struct config_list admin_users;
 	struct config_list admin_groups;
-	uint32_t *admin_uids; /* owned: admin_users, looked up */
-	size_t n_admin_uids;
-	uint32_t *admin_gids; /* owned: admin_groups, looked up */
-	size_t n_admin_gids;
+	uint32_t *admin_uids, *admin_gids; /* owned: the same, looked up */
+	size_t n_admin_uids, n_admin_gids;
 	enum log_level log_level;
 	enum log_format log_format;
 	bool log_statements;

@@ -19,7 +19,8 @@ enum {
 	FACTS_LEN_MAX = 512,
 };
 
-static const char *const section_titles[] = { "[sidepool]", "[pool NAME]", "[application PATTERN]" };
+static const char *const section_titles[] = { "[sidepool]", "[pool NAME]",
+					      "[application PATTERN]" };
 
 /* Words of `text` in lines of at most TEXT_COLUMNS, each behind `prefix`. */
 static void put_wrapped(FILE *f, const char *prefix, const char *text)
@@ -77,7 +78,8 @@ static void help_section(FILE *f, enum setting_section section)
 	(void)fprintf(f, "\nSettings of %s:\n", section_titles[section]);
 	for (size_t i = 0; i < n; i++) {
 		put_facts(&table[i], facts);
-		(void)fprintf(f, "  %s%s%s\n", table[i].name, *table[i].fallback ? " = " : "", table[i].fallback);
+		(void)fprintf(f, "  %s%s%s\n", table[i].name, *table[i].fallback ? " = " : "",
+			      table[i].fallback);
 		put_wrapped(f, "      ", table[i].help);
 		append(facts, ".", "");
 		put_wrapped(f, "      ", facts);
@@ -107,28 +109,36 @@ static const char *const example_titles[] = { "[sidepool]", "[pool main]", "[app
 
 /* What stands above each section's settings. */
 static const char *const example_words[] = {
-	"The daemon: its socket, the budget of connections, and what holds for all pools and applications.",
-	"A database, as one role. There may be more such sections, each with a name of its own; the first is the one that "
+	"The daemon: its socket, the budget of connections, and what holds for all pools and "
+	"applications.",
+	"A database, as one role. There may be more such sections, each with a name of its own; "
+	"the first is the one that "
 	"clients get who ask for none.",
-	"Who asks, and what it gets. The pattern is matched against the name that the client declares (*, ? and [a-z] as in a "
-	"shell), and every match_ setting against what the kernel says of it; all must fit. The sections are tried in their "
-	"order, the first that fits wins, and who fits none gets these defaults. A section without any match_ setting rests on "
+	"Who asks, and what it gets. The pattern is matched against the name that the client "
+	"declares (*, ? and [a-z] as in a "
+	"shell), and every match_ setting against what the kernel says of it; all must fit. The "
+	"sections are tried in their "
+	"order, the first that fits wins, and who fits none gets these defaults. A section without "
+	"any match_ setting rests on "
 	"the client's word: min, priority above 0 and weight above 1 are refused there.",
 };
 
 int config_print_example(FILE *f)
 {
-	(void)fprintf(f, "# SPDX-License-Identifier: MIT\n"
-			 "# sidepool.conf, see sidepool.conf(5). Every setting is here, at its default.\n"
-			 "# A comment begins with # or ; at the start of a line, or with \" ;\" behind a value.\n"
-			 "# Check it with: sidepoold --check\n");
+	(void)fprintf(
+		f, "# SPDX-License-Identifier: MIT\n"
+		   "# sidepool.conf, see sidepool.conf(5). Every setting is here, at its default.\n"
+		   "# A comment begins with # or ; at the start of a line, or with \" ;\" behind a "
+		   "value.\n"
+		   "# Check it with: sidepoold --check\n");
 	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {
 		size_t n;
 		const struct setting *table = setting_table(i, &n);
 
 		(void)fputc('\n', f);
 		put_wrapped(f, "# ", example_words[i]);
-		(void)fprintf(f, "%s%s\n", i == SETTING_SECTION_SIDEPOOL ? "" : "#", example_titles[i]);
+		(void)fprintf(f, "%s%s\n", i == SETTING_SECTION_SIDEPOOL ? "" : "#",
+			      example_titles[i]);
 		for (size_t j = 0; j < n; j++)
 			example_setting(f, &table[j]);
 	}

@@ -61,8 +61,8 @@ static void tell_unknown(struct loader *l, const char *name)
 			(void)snprintf(guess, sizeof(guess), "%s", variable);
 		}
 	}
-	loader_warn(l, &place, "no setting has this variable%s%s%s", *guess ? ": did you mean " : "", guess,
-		    *guess ? "?" : "");
+	loader_warn(l, &place, "no setting has this variable%s%s%s",
+		    *guess ? ": did you mean " : "", guess, *guess ? "?" : "");
 }
 
 static bool is_other(const char *name)
@@ -95,7 +95,8 @@ void loader_read_environment(struct loader *l)
 	const char *value;
 
 	for (char *const *p = l->input->environment; p && *p; p++)
-		if (!strncmp(*p, "SIDEPOOL_", 9) && split(*p, name, &value) && *value && !is_other(name))
+		if (!strncmp(*p, "SIDEPOOL_", 9) && split(*p, name, &value) && *value &&
+		    !is_other(name))
 			read_variable(l, name, value);
 }
 
@@ -106,7 +107,8 @@ bool loader_environment_has_main(const struct loader *l)
 	const char *value;
 
 	for (char *const *p = l->input->environment; p && *p; p++)
-		if (!strncmp(*p, "SIDEPOOL_POOL_", 14) && split(*p, name, &value) && *value && find_variable(&section, name))
+		if (!strncmp(*p, "SIDEPOOL_POOL_", 14) && split(*p, name, &value) && *value &&
+		    find_variable(&section, name))
 			return true;
 	return false;
 }

@@ -87,11 +87,17 @@ static void begin_pool(struct reader *r, const char *name)
 		return;
 	}
 	if (strlen(name) > 63 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")]) {
-		loader_mistake(l, &place, "[pool %s]: a pool's name is made of a to z, 0 to 9, _ and -, at most 63", name);
+		loader_mistake(
+			l, &place,
+			"[pool %s]: a pool's name is made of a to z, 0 to 9, _ and -, at most 63",
+			name);
 		return;
 	}
 	if (config_find_pool(l->config, name)) {
-		loader_mistake(l, &place, "there is a second section [pool %s]: put its settings into the first", name);
+		loader_mistake(
+			l, &place,
+			"there is a second section [pool %s]: put its settings into the first",
+			name);
 		return;
 	}
 	e = config_add_pool(l->config, name);
@@ -108,8 +114,10 @@ static void begin_application(struct reader *r, const char *pattern)
 	int e;
 
 	if (!*pattern) {
-		loader_mistake(l, &place, "[application] needs the name or a pattern of names: write [application api] or "
-					  "[application seed-*]");
+		loader_mistake(l, &place,
+			       "[application] needs the name or a pattern of names: write "
+			       "[application api] or "
+			       "[application seed-*]");
 		return;
 	}
 	e = config_add_application(l->config, pattern);
@@ -124,9 +132,12 @@ static void begin_sidepool(struct reader *r, const char *rest)
 	struct place place = here(r);
 
 	if (*rest)
-		loader_mistake(r->loader, &place, "[sidepool %s]: there is one daemon: write [sidepool]", rest);
+		loader_mistake(r->loader, &place,
+			       "[sidepool %s]: there is one daemon: write [sidepool]", rest);
 	else if (r->has_sidepool)
-		loader_mistake(r->loader, &place, "there is a second section [sidepool]: put its settings into the first");
+		loader_mistake(
+			r->loader, &place,
+			"there is a second section [sidepool]: put its settings into the first");
 	else
 		r->skips = false;
 	r->has_sidepool = true;
@@ -140,11 +151,14 @@ static void refuse_section(struct reader *r, const char *kind)
 	for (size_t i = 0; i < SETTING_SECTION_N; i++) {
 		if (distance(kind, setting_section_name(i)) > distance_limit(kind))
 			continue;
-		loader_mistake(r->loader, &place, "unknown section [%s]: did you mean %s?", kind, forms[i]);
+		loader_mistake(r->loader, &place, "unknown section [%s]: did you mean %s?", kind,
+			       forms[i]);
 		return;
 	}
-	loader_mistake(r->loader, &place, "unknown section [%s]: there are [sidepool], [pool NAME] and [application PATTERN]",
-		       kind);
+	loader_mistake(
+		r->loader, &place,
+		"unknown section [%s]: there are [sidepool], [pool NAME] and [application PATTERN]",
+		kind);
 }
 
 /* `title` is what stands between the brackets. Until the section turns out well, its settings are skipped. */
@@ -191,7 +205,8 @@ static void read_section_line(struct reader *r, char *line)
 
 static const char *section_form(enum setting_section kind)
 {
-	static const char *const forms[] = { "[sidepool]", "a [pool NAME] section", "an [application PATTERN] section" };
+	static const char *const forms[] = { "[sidepool]", "a [pool NAME] section",
+					     "an [application PATTERN] section" };
 
 	return forms[kind];
 }
@@ -214,14 +229,16 @@ static void refuse_name(struct reader *r, const char *name)
 	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {
 		if (!setting_find(i, name))
 			continue;
-		loader_mistake(r->loader, &place, "%s does not belong here: it is a setting of %s", name, section_form(i));
+		loader_mistake(r->loader, &place, "%s does not belong here: it is a setting of %s",
+			       name, section_form(i));
 		return;
 	}
 	if (!guess)
-		loader_mistake(r->loader, &place, "unknown setting \"%s\": sidepoold --help lists all", name);
+		loader_mistake(r->loader, &place,
+			       "unknown setting \"%s\": sidepoold --help lists all", name);
 	else
-		loader_mistake(r->loader, &place, "unknown setting \"%s\": did you mean %s%s%s?", name, guess->name,
-			       guess->section == r->kind ? "" : " in ",
+		loader_mistake(r->loader, &place, "unknown setting \"%s\": did you mean %s%s%s?",
+			       name, guess->name, guess->section == r->kind ? "" : " in ",
 			       guess->section == r->kind ? "" : section_form(guess->section));
 }
 
@@ -229,7 +246,8 @@ static void refuse_line(struct reader *r, const char *line)
 {
 	struct place place = here(r);
 
-	loader_mistake(r->loader, &place, "\"%.*s\" is neither a [section] nor NAME = VALUE", (int)strcspn(line, " \t"), line);
+	loader_mistake(r->loader, &place, "\"%.*s\" is neither a [section] nor NAME = VALUE",
+		       (int)strcspn(line, " \t"), line);
 }
 
 static char *unquote(char *value)
@@ -251,7 +269,9 @@ static void read_setting(struct reader *r, const char *name, char *value)
 	if (r->skips)
 		return;
 	if (!r->in_section) {
-		loader_mistake(r->loader, &place, "%s stands before the first section: write [sidepool] above it", name);
+		loader_mistake(r->loader, &place,
+			       "%s stands before the first section: write [sidepool] above it",
+			       name);
 		return;
 	}
 	if (!s && strpbrk(name, " \t")) {
@@ -344,7 +364,8 @@ static void parse(struct loader *l, const char *path, char *text)
 
 	if (!strncmp(text, "\xef\xbb\xbf", 3))
 		r.next += 3;
-	(void)ini_parse_stream(on_line, &r, on_value, &r); /* what it may return was told line by line */
+	(void)ini_parse_stream(on_line, &r, on_value,
+			       &r); /* what it may return was told line by line */
 }
 
 /* The whole file with a NUL behind it. Returns 0, 1 if it is too long or holds a NUL, or a negative errno. */
@@ -381,7 +402,8 @@ static void check_mode(struct loader *l, const char *path, FILE *f)
 		if (!target_has_secret(p->url))
 			continue;
 		loader_warn(l, &place,
-			    "everybody may read this file, and there is a password in the url of [pool %s]: chmod 0640, or use "
+			    "everybody may read this file, and there is a password in the url of "
+			    "[pool %s]: chmod 0640, or use "
 			    "password_file",
 			    p->name);
 		return;
@@ -397,7 +419,9 @@ static void read_opened(struct loader *l, const char *path, FILE *f)
 	if (r == -EIO)
 		loader_mistake(l, &place, "the file cannot be read: %s", strerror(errno));
 	else if (r > 0)
-		loader_mistake(l, &place, "this is no configuration file: it is longer than 1 MiB or holds a NUL byte");
+		loader_mistake(l, &place,
+			       "this is no configuration file: it is longer than 1 MiB or holds a "
+			       "NUL byte");
 	else if (r < 0)
 		l->error = r;
 	else

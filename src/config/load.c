@@ -27,7 +27,8 @@ static void read_files(struct loader *l)
 static void ensure_main(struct loader *l)
 {
 	struct config *c = l->config;
-	bool is_named = (l->input->arguments && l->input->arguments->url) || loader_environment_has_main(l);
+	bool is_named =
+		(l->input->arguments && l->input->arguments->url) || loader_environment_has_main(l);
 	struct config_pool added;
 	int r;
 
@@ -51,7 +52,8 @@ static void read_arguments(struct loader *l)
 	struct section section = section_of_config(l->config);
 
 	if (a && a->socket)
-		loader_set(l, &section, setting_find(SETTING_SECTION_SIDEPOOL, "socket"), a->socket, &socket_place);
+		loader_set(l, &section, setting_find(SETTING_SECTION_SIDEPOOL, "socket"), a->socket,
+			   &socket_place);
 	if (!a || !a->url)
 		return;
 	section = section_of_pool(config_find_pool(l->config, "main"));
@@ -81,19 +83,25 @@ static void resolve_events_socket(struct loader *l)
 	if (!strcmp(c->events_socket, "off")) {
 		replace(l, &c->events_socket, strdup(""));
 	} else if (!strcmp(c->events_socket, "auto")) {
-		if (asprintf(&path, "%.*sevents.sock", slash ? (int)(slash - c->socket) + 1 : 0, c->socket) < 0)
+		if (asprintf(&path, "%.*sevents.sock", slash ? (int)(slash - c->socket) + 1 : 0,
+			     c->socket) < 0)
 			path = NULL;
 		replace(l, &c->events_socket, path);
 	}
 	if (strlen(c->events_socket) > (size_t)s->most)
-		loader_mistake(l, &place, "events_socket: the path beside the socket is too long: set it, or to off");
+		loader_mistake(
+			l, &place,
+			"events_socket: the path beside the socket is too long: set it, or to off");
 	else if (!strcmp(c->events_socket, c->socket))
-		loader_mistake(l, &place, "events_socket: it is the same as socket: two sockets need two paths");
+		loader_mistake(
+			l, &place,
+			"events_socket: it is the same as socket: two sockets need two paths");
 }
 
 static void resolve_password_file(struct loader *l, struct config_pool *p)
 {
-	static const char *const prefixes[] = { "$CREDENTIALS_DIRECTORY/", "${CREDENTIALS_DIRECTORY}/" };
+	static const char *const prefixes[] = { "$CREDENTIALS_DIRECTORY/",
+						"${CREDENTIALS_DIRECTORY}/" };
 	const struct setting *s = setting_find(SETTING_SECTION_POOL, "password_file");
 	const char *directory = loader_getenv(l, "CREDENTIALS_DIRECTORY");
 	struct section section = section_of_pool(p);
@@ -107,11 +115,17 @@ static void resolve_password_file(struct loader *l, struct config_pool *p)
 			continue;
 		if (directory)
 			replace(l, &p->password_file,
-				asprintf(&path, "%s/%s", directory, p->password_file + n) < 0 ? NULL : path);
+				asprintf(&path, "%s/%s", directory, p->password_file + n) < 0
+					? NULL
+					: path);
 		else if (l->input->arguments && l->input->arguments->action == ARGUMENTS_CHECK)
-			loader_warn(l, &place, "password_file: $CREDENTIALS_DIRECTORY is not set here; systemd sets it for the service");
+			loader_warn(l, &place,
+				    "password_file: $CREDENTIALS_DIRECTORY is not set here; "
+				    "systemd sets it for the service");
 		else
-			loader_mistake(l, &place, "password_file: $CREDENTIALS_DIRECTORY is not set: is LoadCredential= in the unit?");
+			loader_mistake(l, &place,
+				       "password_file: $CREDENTIALS_DIRECTORY is not set: is "
+				       "LoadCredential= in the unit?");
 		return;
 	}
 }
@@ -160,9 +174,10 @@ static void resolve(struct loader *l)
 
 static void load(struct loader *l)
 {
-	static void (*const steps[])(struct loader *l) = {
-		read_files, ensure_main, loader_read_environment, read_arguments, loader_read_aliases,
-		loader_resolve_targets, resolve, loader_look_up_names, loader_check,
+	static void (*const steps[])(struct loader * l) = {
+		read_files,     ensure_main,          loader_read_environment,
+		read_arguments, loader_read_aliases,  loader_resolve_targets,
+		resolve,        loader_look_up_names, loader_check,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps) && !l->error; i++)

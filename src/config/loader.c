@@ -16,16 +16,20 @@
 static void put_where(const struct place *p, char *ret_text, size_t n)
 {
 	static const char *const prefixes[] = {
-		[CONFIG_SOURCE_DEFAULT] = "", [CONFIG_SOURCE_ALIAS] = "environment ", [CONFIG_SOURCE_FILE] = "",
-		[CONFIG_SOURCE_ENVIRONMENT] = "environment ", [CONFIG_SOURCE_COMMAND_LINE] = "command line",
+		[CONFIG_SOURCE_DEFAULT] = "",
+		[CONFIG_SOURCE_ALIAS] = "environment ",
+		[CONFIG_SOURCE_FILE] = "",
+		[CONFIG_SOURCE_ENVIRONMENT] = "environment ",
+		[CONFIG_SOURCE_COMMAND_LINE] = "command line",
 	};
 	bool names_itself = !p || p->source == CONFIG_SOURCE_COMMAND_LINE || !p->where;
 
-	(void)snprintf(ret_text, n, "%s%s", p ? prefixes[p->source] : "", names_itself ? "" : p->where);
+	(void)snprintf(ret_text, n, "%s%s", p ? prefixes[p->source] : "",
+		       names_itself ? "" : p->where);
 }
 
-static void printf_like(4, 0)
-	tell(struct loader *l, const struct place *place, bool is_warning, const char *format, va_list args)
+static void printf_like(4, 0) tell(struct loader *l, const struct place *place, bool is_warning,
+				   const char *format, va_list args)
 {
 	char *message, where[512];
 
@@ -35,7 +39,8 @@ static void printf_like(4, 0)
 	}
 	put_where(place, where, sizeof(where));
 	if (l->input->mistake)
-		l->input->mistake(l->input->userdata, &(struct config_mistake){ is_warning, where, message });
+		l->input->mistake(l->input->userdata,
+				  &(struct config_mistake){ is_warning, where, message });
 	free(message);
 }
 
@@ -72,7 +77,8 @@ static int rank(enum config_source source, bool in_url)
 
 static bool is_duplicate(const struct config_origin *o, const struct place *place)
 {
-	return place->source == CONFIG_SOURCE_FILE && o->source == CONFIG_SOURCE_FILE && !o->in_url && !place->in_url;
+	return place->source == CONFIG_SOURCE_FILE && o->source == CONFIG_SOURCE_FILE &&
+	       !o->in_url && !place->in_url;
 }
 
 static int set_origin(struct config_origin *o, const struct place *place)
@@ -87,7 +93,8 @@ static int set_origin(struct config_origin *o, const struct place *place)
 }
 
 /* A setting that is only checked: parsed into a section of its kind that nobody sees. */
-static int parse_aside(const struct setting *s, const char *text, enum setting_dialect dialect, char *message, size_t n)
+static int parse_aside(const struct setting *s, const char *text, enum setting_dialect dialect,
+		       char *message, size_t n)
 {
 	union {
 		struct config config;
@@ -105,11 +112,13 @@ static int parse_aside(const struct setting *s, const char *text, enum setting_d
 /* A value of the file that looks as if it had a comment behind it. */
 static const char *comment_hint(const struct place *place, const char *text)
 {
-	return place->source == CONFIG_SOURCE_FILE && strstr(text, " #") ? " (a comment behind a value begins with \" ;\")" : "";
+	return place->source == CONFIG_SOURCE_FILE && strstr(text, " #")
+		       ? " (a comment behind a value begins with \" ;\")"
+		       : "";
 }
 
-void loader_set(struct loader *l, const struct section *section, const struct setting *s, const char *text,
-		const struct place *place)
+void loader_set(struct loader *l, const struct section *section, const struct setting *s,
+		const char *text, const struct place *place)
 {
 	struct config_origin *o = &section->origins[setting_index(s)];
 	bool is_alien = place->source == CONFIG_SOURCE_ALIAS || place->in_url;
@@ -124,8 +133,8 @@ void loader_set(struct loader *l, const struct section *section, const struct se
 	}
 	if (!is_stronger && is_alien)
 		return;
-	r = is_stronger ? setting_parse(s, section->object, text, dialect, message, sizeof(message)) :
-			  parse_aside(s, text, dialect, message, sizeof(message));
+	r = is_stronger ? setting_parse(s, section->object, text, dialect, message, sizeof(message))
+			: parse_aside(s, text, dialect, message, sizeof(message));
 	if (r > 0)
 		loader_mistake(l, place, "%s: %s%s", s->name, message, comment_hint(place, text));
 	else if (r == 0 && is_stronger)

@@ -19,7 +19,8 @@ static int find_name(bool is_group, const char *name, char *buf, size_t n, uint3
 {
 	struct passwd pw, *found_user = NULL;
 	struct group gr, *found_group = NULL;
-	int r = is_group ? getgrnam_r(name, &gr, buf, n, &found_group) : getpwnam_r(name, &pw, buf, n, &found_user);
+	int r = is_group ? getgrnam_r(name, &gr, buf, n, &found_group)
+			 : getpwnam_r(name, &pw, buf, n, &found_user);
 
 	if (r == ERANGE)
 		return -ERANGE;
@@ -51,15 +52,16 @@ static int look_up(bool is_group, const char *name, uint32_t *ret_id)
 	return r == 0 ? 0 : 1;
 }
 
-static void look_up_one(struct loader *l, const struct section *section, const struct setting *s, const char *name,
-			uint32_t *ret_id)
+static void look_up_one(struct loader *l, const struct section *section, const struct setting *s,
+			const char *name, uint32_t *ret_id)
 {
 	bool is_group = s->flags & SETTING_GROUP;
 	struct place place = place_of(section, s);
 	int r = look_up(is_group, name, ret_id);
 
 	if (r > 0)
-		loader_mistake(l, &place, "%s: there is no %s \"%s\" on this host", s->name, is_group ? "group" : "user", name);
+		loader_mistake(l, &place, "%s: there is no %s \"%s\" on this host", s->name,
+			       is_group ? "group" : "user", name);
 	else if (r < 0)
 		l->error = r;
 }
@@ -86,11 +88,14 @@ void loader_look_up_names(struct loader *l)
 	struct section section = section_of_config(c);
 
 	if (*c->socket_owner)
-		look_up_one(l, &section, setting_find(section.kind, "socket_owner"), c->socket_owner, &c->socket_uid);
+		look_up_one(l, &section, setting_find(section.kind, "socket_owner"),
+			    c->socket_owner, &c->socket_uid);
 	if (*c->socket_group)
-		look_up_one(l, &section, setting_find(section.kind, "socket_group"), c->socket_group, &c->socket_gid);
+		look_up_one(l, &section, setting_find(section.kind, "socket_group"),
+			    c->socket_group, &c->socket_gid);
 	look_up_list(l, &section, "admin_users", &c->admin_users, &c->admin_uids, &c->n_admin_uids);
-	look_up_list(l, &section, "admin_groups", &c->admin_groups, &c->admin_gids, &c->n_admin_gids);
+	look_up_list(l, &section, "admin_groups", &c->admin_groups, &c->admin_gids,
+		     &c->n_admin_gids);
 	for (size_t i = 0; i < c->n_applications; i++) {
 		struct config_application *a = &c->applications[i];
 

@@ -29,15 +29,19 @@ static void put_parameter(struct translation *t, const char *name, const char *v
 {
 	(void)fprintf(t->out, "%c%s=", t->separator, name);
 	for (; *value; value++)
-		(void)fprintf(t->out, isalnum((unsigned char)*value) || strchr("-._", *value) ? "%c" : "%%%02X",
+		(void)fprintf(t->out,
+			      isalnum((unsigned char)*value) || strchr("-._", *value) ? "%c"
+										      : "%%%02X",
 			      (unsigned char)*value);
 	t->separator = '&';
 }
 
-static void set(struct translation *t, enum setting_section kind, const char *setting, const char *value)
+static void set(struct translation *t, enum setting_section kind, const char *setting,
+		const char *value)
 {
-	struct section section = kind == SETTING_SECTION_POOL ? section_of_pool(t->pool) :
-								section_of_config(t->loader->config);
+	struct section section = kind == SETTING_SECTION_POOL
+					 ? section_of_pool(t->pool)
+					 : section_of_config(t->loader->config);
 
 	loader_set(t->loader, &section, setting_find(kind, setting), value, &t->place);
 }
@@ -78,7 +82,8 @@ static void take_sslaccept(struct translation *t, const char *value)
 {
 	if (strcmp(value, "accept_invalid_certs") != 0)
 		loader_mistake(t->loader, &t->place,
-			       "url: libpq has no sslaccept=strict: write sslmode=verify-full, and sslrootcert=FILE where the "
+			       "url: libpq has no sslaccept=strict: write sslmode=verify-full, and "
+			       "sslrootcert=FILE where the "
 			       "authority is not the system's");
 }
 
@@ -86,7 +91,8 @@ static void take_sslidentity(struct translation *t, const char *value)
 {
 	(void)value;
 	loader_mistake(t->loader, &t->place,
-		       "url: libpq does not read the PKCS #12 file of sslidentity: write sslcert=FILE and sslkey=FILE");
+		       "url: libpq does not read the PKCS #12 file of sslidentity: write "
+		       "sslcert=FILE and sslkey=FILE");
 }
 
 static void take_cache_size(struct translation *t, const char *value)
@@ -127,7 +133,8 @@ static bool take_setting(struct translation *t, const char *name, const char *va
 				continue;
 			if (kind == SETTING_SECTION_SIDEPOOL && strcmp(t->pool->name, "main") != 0)
 				loader_mistake(t->loader, &t->place,
-					       "url: %s is taken from the pool main alone: set %s in [sidepool] or in "
+					       "url: %s is taken from the pool main alone: set %s "
+					       "in [sidepool] or in "
 					       "[application PATTERN]",
 					       name, table[i].name);
 			else
@@ -159,7 +166,8 @@ static void translate_parameter(struct translation *t, const struct target_param
 	} else if (!take_setting(t, name, value) && !(is_url && take_special(t, name, value))) {
 		if (t->separator)
 			(void)fputc(t->separator, t->out);
-		(void)fprintf(t->out, "%.*s", (int)(p->whole.end - p->whole.start), t->text + p->whole.start);
+		(void)fprintf(t->out, "%.*s", (int)(p->whole.end - p->whole.start),
+			      t->text + p->whole.start);
 		t->separator = is_url ? '&' : ' ';
 	}
 	free(name);
@@ -175,9 +183,14 @@ static int add_schema(struct translation *t)
 
 	if (!f)
 		return err_raise(-ENOMEM);
-	(void)fprintf(f, "%s%s-c search_path=\"", t->options ? t->options : "", t->options ? " " : "");
+	(void)fprintf(f, "%s%s-c search_path=\"", t->options ? t->options : "",
+		      t->options ? " " : "");
 	for (const char *p = t->schema; *p; p++)
-		(void)fprintf(f, *p == '"' ? "\"\"" : isspace((unsigned char)*p) || *p == '\\' ? "\\%c" : "%c", *p);
+		(void)fprintf(f,
+			      *p == '"'                                  ? "\"\""
+			      : isspace((unsigned char)*p) || *p == '\\' ? "\\%c"
+									 : "%c",
+			      *p);
 	(void)fputc('"', f);
 	if (fclose(f) != 0 || !text) {
 		free(text);
@@ -194,7 +207,8 @@ static void put_base(struct translation *t)
 	const char *rest = strstr(t->text, "://");
 	size_t end = target_parameters(t->text), start = (size_t)(rest - t->text);
 
-	(void)fprintf(t->out, "postgresql%.*s", (int)(end - start - (end > 0 && t->text[end - 1] == '?')), rest);
+	(void)fprintf(t->out, "postgresql%.*s",
+		      (int)(end - start - (end > 0 && t->text[end - 1] == '?')), rest);
 	t->separator = '?';
 }
 
@@ -240,9 +254,11 @@ static void check_by_libpq(struct loader *l, const struct config_pool *p, const 
 {
 	char message[512] = "", *shown, *end;
 
-	if (!l->input->check_conninfo || l->error || l->input->check_conninfo(p->conninfo, message, sizeof(message)) == 0)
+	if (!l->input->check_conninfo || l->error ||
+	    l->input->check_conninfo(p->conninfo, message, sizeof(message)) == 0)
 		return;
-	for (end = message + strlen(message); end > message && isspace((unsigned char)end[-1]); end--)
+	for (end = message + strlen(message); end > message && isspace((unsigned char)end[-1]);
+	     end--)
 		end[-1] = '\0';
 	shown = config_mask_message(message, p->conninfo);
 	if (shown)
@@ -257,9 +273,13 @@ static void refuse_scheme(struct loader *l, const char *url, const struct place 
 	size_t n = strspn(url, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
 
 	if (!strncmp(url + n, "://", 3))
-		loader_mistake(l, place, "url: it begins with %.*s://: write postgresql://USER@HOST/DATABASE", (int)n, url);
+		loader_mistake(l, place,
+			       "url: it begins with %.*s://: write postgresql://USER@HOST/DATABASE",
+			       (int)n, url);
 	else
-		loader_mistake(l, place, "url: it begins with another scheme: write postgresql://USER@HOST/DATABASE");
+		loader_mistake(l, place,
+			       "url: it begins with another scheme: write "
+			       "postgresql://USER@HOST/DATABASE");
 }
 
 static void resolve(struct loader *l, struct config_pool *pool, const struct place *place)
@@ -270,13 +290,15 @@ static void resolve(struct loader *l, struct config_pool *pool, const struct pla
 		return;
 	case TARGET_UNKNOWN:
 		loader_mistake(l, place,
-			       "url: it is neither a URL nor NAME=VALUE pairs: write postgresql://USER@HOST/DATABASE");
+			       "url: it is neither a URL nor NAME=VALUE pairs: write "
+			       "postgresql://USER@HOST/DATABASE");
 		return;
 	case TARGET_URL:
 		if (!target_is_torn(pool->url))
 			break;
 		loader_mistake(l, place,
-			       "url: it does not come apart into user, password, host, port and database: in a password, "
+			       "url: it does not come apart into user, password, host, port and "
+			       "database: in a password, "
 			       "write @ as %%40, / as %%2F, : as %%3A and ? as %%3F");
 		return;
 	case TARGET_PAIRS:
@@ -289,7 +311,8 @@ static void resolve(struct loader *l, struct config_pool *pool, const struct pla
 /* libpq's variables that say where to connect, or as whom. */
 static bool has_libpq_variables(const struct loader *l)
 {
-	static const char *const names[] = { "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE" };
+	static const char *const names[] = { "PGHOST",     "PGHOSTADDR", "PGPORT",
+					     "PGDATABASE", "PGUSER",     "PGSERVICE" };
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (loader_getenv(l, names[i]))
@@ -305,9 +328,11 @@ static void leave_to_libpq(struct loader *l, struct config_pool *pool)
 		if (!pool->conninfo)
 			l->error = err_raise(-ENOMEM);
 	} else if (!strcmp(pool->name, "main")) {
-		loader_mistake(l, NULL,
-			       "there is no database: give a URL (sidepoold postgresql://USER@HOST/DATABASE), or set url in "
-			       "[pool main], or $DATABASE_URL, or libpq's PGHOST, PGDATABASE, PGSERVICE");
+		loader_mistake(
+			l, NULL,
+			"there is no database: give a URL (sidepoold "
+			"postgresql://USER@HOST/DATABASE), or set url in "
+			"[pool main], or $DATABASE_URL, or libpq's PGHOST, PGDATABASE, PGSERVICE");
 	} else {
 		loader_mistake(l, NULL, "[pool %s] has no database: set url in it", pool->name);
 	}

@@ -15,13 +15,16 @@
 static void put_origin(FILE *f, const struct config_origin *o)
 {
 	static const char *const names[] = {
-		[CONFIG_SOURCE_DEFAULT] = "default",         [CONFIG_SOURCE_ALIAS] = "alias ",
-		[CONFIG_SOURCE_FILE] = "",                   [CONFIG_SOURCE_ENVIRONMENT] = "environment ",
+		[CONFIG_SOURCE_DEFAULT] = "default",
+		[CONFIG_SOURCE_ALIAS] = "alias ",
+		[CONFIG_SOURCE_FILE] = "",
+		[CONFIG_SOURCE_ENVIRONMENT] = "environment ",
 		[CONFIG_SOURCE_COMMAND_LINE] = "command line",
 	};
 	bool names_itself = o->source == CONFIG_SOURCE_COMMAND_LINE || !o->where;
 
-	(void)fprintf(f, "%s%s%s", names[o->source], names_itself ? "" : o->where, o->in_url ? ", in the URL" : "");
+	(void)fprintf(f, "%s%s%s", names[o->source], names_itself ? "" : o->where,
+		      o->in_url ? ", in the URL" : "");
 }
 
 /* The value as it may be shown. Owned by the caller; NULL without memory. */
@@ -81,7 +84,8 @@ struct diff {
 	int n;
 };
 
-static int tell_section(struct diff *d, const struct section *section, const char *before, const char *after)
+static int tell_section(struct diff *d, const struct section *section, const char *before,
+			const char *after)
 {
 	char *title = section_title(section);
 
@@ -94,16 +98,16 @@ static int tell_section(struct diff *d, const struct section *section, const cha
 }
 
 /* `section` titles the change, in whichever of the two configs it is. */
-static int tell_change(struct diff *d, const struct section *section, const struct setting *s, const char *before,
-		       const char *after)
+static int tell_change(struct diff *d, const struct section *section, const struct setting *s,
+		       const char *before, const char *after)
 {
 	char *title = section_title(section), *old_text = before ? shown(s, before) : NULL,
 	     *new_text = after ? shown(s, after) : NULL;
 	bool failed = !title || (before && !old_text) || (after && !new_text);
 
 	if (!failed)
-		d->change(d->userdata,
-			  &(struct config_change){ title, s->name, old_text, new_text, s->flags & SETTING_RESTART });
+		d->change(d->userdata, &(struct config_change){ title, s->name, old_text, new_text,
+								s->flags & SETTING_RESTART });
 	free(title);
 	free(old_text);
 	free(new_text);
@@ -148,7 +152,8 @@ static int diff_section(struct diff *d, const struct section *before, const stru
 }
 
 /* The section of the same kind and name; of several of one name (applications), the one at the same place among them. */
-static bool find_twin(const struct config *in, const struct config *from, size_t at, struct section *ret_twin)
+static bool find_twin(const struct config *in, const struct config *from, size_t at,
+		      struct section *ret_twin)
 {
 	struct section wanted, s;
 	size_t nth = 0;
@@ -175,12 +180,15 @@ static int diff_order(struct diff *d, const struct config *before, const struct 
 
 		if (!strcmp(before->applications[i].pattern, s.name))
 			continue;
-		return find_twin(before, after, 1 + after->n_pools + i, &twin) ? tell_section(d, &s, "later", "earlier") : 0;
+		return find_twin(before, after, 1 + after->n_pools + i, &twin)
+			       ? tell_section(d, &s, "later", "earlier")
+			       : 0;
 	}
 	return 0;
 }
 
-int config_diff(const struct config *before, const struct config *after, config_change_fn change, void *userdata)
+int config_diff(const struct config *before, const struct config *after, config_change_fn change,
+		void *userdata)
 {
 	struct diff d = { change, userdata, 0 };
 	struct section s, twin;

@@ -44,7 +44,10 @@
 /* The offset, and a build that breaks where the member is not of the setting's type. */
 #define TYPED_OFFSET(type, member_type, member)                                                    \
 	(offsetof(type, member) +                                                                  \
-	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->member), member_type) ? 1 : -1]))
+	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->member),             \
+						      member_type)                                 \
+				 ? 1                                                               \
+				 : -1]))
 
 #define SETTING(section_, name_, type_, member, fallback_, least_, most_, flags_, ...)             \
 	{ .section = SETTING_SECTION_##section_,                                                   \

@@ -42,7 +42,8 @@ static bool is_ours(const char *scheme, size_t n)
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		size_t len = strlen(names[i]);
 
-		if (n >= len && !strncasecmp(scheme, names[i], len) && (n == len || scheme[len] == '+'))
+		if (n >= len && !strncasecmp(scheme, names[i], len) &&
+		    (n == len || scheme[len] == '+'))
 			return true;
 	}
 	return false;
@@ -163,7 +164,8 @@ static size_t decode_percent(const char *text, struct span span, char *out)
 	size_t n = 0;
 
 	for (size_t i = span.start; i < span.end; i++) {
-		bool encoded = text[i] == '%' && i + 2 < span.end && isxdigit((unsigned char)text[i + 1]) &&
+		bool encoded = text[i] == '%' && i + 2 < span.end &&
+			       isxdigit((unsigned char)text[i + 1]) &&
 			       isxdigit((unsigned char)text[i + 2]);
 
 		out[n++] = encoded ? (char)(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i];

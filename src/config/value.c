@@ -25,8 +25,11 @@ static const struct unit time_units[] = {
 };
 
 static const struct unit size_units[] = {
-	{ "TiB", UINT64_C(1) << 40 }, { "GiB", UINT64_C(1) << 30 }, { "MiB", UINT64_C(1) << 20 },
-	{ "KiB", UINT64_C(1) << 10 }, { "", 1 },
+	{ "TiB", UINT64_C(1) << 40 },
+	{ "GiB", UINT64_C(1) << 30 },
+	{ "MiB", UINT64_C(1) << 20 },
+	{ "KiB", UINT64_C(1) << 10 },
+	{ "", 1 },
 };
 
 /* What people write, and which unit they may have meant. */
@@ -35,10 +38,12 @@ static const struct {
 	const char *meant;
 	const char *or_meant;
 } time_slips[] = {
-	{ "m", "min", "ms" }, { "mn", "min", NULL }, { "mins", "min", NULL }, { "minute", "min", NULL },
-	{ "minutes", "min", NULL }, { "sec", "s", NULL }, { "secs", "s", NULL }, { "second", "s", NULL },
-	{ "seconds", "s", NULL }, { "msec", "ms", NULL }, { "millis", "ms", NULL }, { "milliseconds", "ms", NULL },
-	{ "hour", "h", NULL }, { "hours", "h", NULL }, { "hr", "h", NULL }, { "day", "d", NULL }, { "days", "d", NULL },
+	{ "m", "min", "ms" },      { "mn", "min", NULL },      { "mins", "min", NULL },
+	{ "minute", "min", NULL }, { "minutes", "min", NULL }, { "sec", "s", NULL },
+	{ "secs", "s", NULL },     { "second", "s", NULL },    { "seconds", "s", NULL },
+	{ "msec", "ms", NULL },    { "millis", "ms", NULL },   { "milliseconds", "ms", NULL },
+	{ "hour", "h", NULL },     { "hours", "h", NULL },     { "hr", "h", NULL },
+	{ "day", "d", NULL },      { "days", "d", NULL },
 };
 
 static void *member(const struct setting *s, void *object)
@@ -65,7 +70,8 @@ static const char *parse_digits(const char *text, uint64_t *ret_value)
 	return p == text ? NULL : p;
 }
 
-static void put_amount(const struct unit *units, size_t n_units, uint64_t value, char *ret_text, size_t n)
+static void put_amount(const struct unit *units, size_t n_units, uint64_t value, char *ret_text,
+		       size_t n)
 {
 	size_t i = 0;
 
@@ -86,8 +92,9 @@ static void put_number(const struct setting *s, int64_t value, char *ret_text, s
 		put_amount(size_units, ARRAY_LEN(size_units), (uint64_t)value, ret_text, n);
 		break;
 	case SETTING_RATIO:
-		(void)snprintf(ret_text, n, value % 10 ? "%" PRId64 ".%" PRId64 "%%" : "%" PRId64 "%%", value / 10,
-			       value % 10);
+		(void)snprintf(ret_text, n,
+			       value % 10 ? "%" PRId64 ".%" PRId64 "%%" : "%" PRId64 "%%",
+			       value / 10, value % 10);
 		break;
 	default:
 		(void)snprintf(ret_text, n, "%" PRId64, value);
@@ -105,7 +112,8 @@ void setting_range(const struct setting *s, char *ret_text, size_t n)
 		return;
 	put_number(s, s->least, least, sizeof(least));
 	put_number(s, s->most, most, sizeof(most));
-	(void)snprintf(ret_text, n, "%s to %s%s%s", least, most, s->flags & SETTING_OFF ? ", off" : "",
+	(void)snprintf(ret_text, n, "%s to %s%s%s", least, most,
+		       s->flags & SETTING_OFF ? ", off" : "",
 		       s->flags & SETTING_INHERIT ? ", inherit" : "");
 }
 
@@ -125,7 +133,9 @@ static bool in_range(const struct setting *s, uint64_t value)
 
 static int parse_bool(const char *text, bool *ret_value, char *ret_message, size_t n)
 {
-	static const char *const yes[] = { "on", "yes", "true", "1" }, *const no[] = { "off", "no", "false", "0" };
+	static const char *const yes[] = { "on", "yes", "true", "1" }, *const no[] = { "off", "no",
+										       "false",
+										       "0" };
 
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
 		if (!strcasecmp(text, yes[i]) || !strcasecmp(text, no[i])) {
@@ -137,13 +147,15 @@ static int parse_bool(const char *text, bool *ret_value, char *ret_message, size
 	return 1;
 }
 
-static int parse_int(const struct setting *s, const char *text, int64_t *ret_value, char *ret_message, size_t n)
+static int parse_int(const struct setting *s, const char *text, int64_t *ret_value,
+		     char *ret_message, size_t n)
 {
 	bool is_negative = *text == '-';
 	uint64_t value;
 	const char *end = parse_digits(text + is_negative, &value);
 
-	if (strspn(text + is_negative, "0123456789") == 0 || text[is_negative + strspn(text + is_negative, "0123456789")]) {
+	if (strspn(text + is_negative, "0123456789") == 0 ||
+	    text[is_negative + strspn(text + is_negative, "0123456789")]) {
 		(void)snprintf(ret_message, n, "\"%s\" is not a whole number", text);
 		return 1;
 	}
@@ -156,7 +168,8 @@ static int parse_int(const struct setting *s, const char *text, int64_t *ret_val
 }
 
 /* A number and its unit. Returns false if it is not that; *ret_value is UINT64_MAX where it is too large. */
-static bool parse_amount(const struct unit *units, size_t n_units, const char *text, uint64_t *ret_value)
+static bool parse_amount(const struct unit *units, size_t n_units, const char *text,
+			 uint64_t *ret_value)
 {
 	size_t digits = strspn(text, "0123456789");
 	const char *suffix = text + digits;
@@ -181,16 +194,20 @@ static int refuse_size(const char *text, char *ret_message, size_t n)
 	const char *suffix = text + digits + strspn(text + digits, " ");
 	const char *letter = *suffix ? strchr(letters, toupper((unsigned char)*suffix)) : NULL;
 
-	if (digits && letter && (!suffix[1] || !strcasecmp(suffix + 1, "b") || !strcasecmp(suffix + 1, "ib")))
-		(void)snprintf(ret_message, n, "\"%s\" is not a size: write %.*s%ciB", text, (int)digits, text, *letter);
+	if (digits && letter &&
+	    (!suffix[1] || !strcasecmp(suffix + 1, "b") || !strcasecmp(suffix + 1, "ib")))
+		(void)snprintf(ret_message, n, "\"%s\" is not a size: write %.*s%ciB", text,
+			       (int)digits, text, *letter);
 	else
 		(void)snprintf(ret_message, n,
-			       "\"%s\" is not a size: write a whole number of bytes, or with KiB, MiB, GiB or TiB behind it",
+			       "\"%s\" is not a size: write a whole number of bytes, or with KiB, "
+			       "MiB, GiB or TiB behind it",
 			       text);
 	return 1;
 }
 
-static int parse_size(const struct setting *s, const char *text, uint64_t *ret_value, char *ret_message, size_t n)
+static int parse_size(const struct setting *s, const char *text, uint64_t *ret_value,
+		      char *ret_message, size_t n)
 {
 	uint64_t value;
 
@@ -205,9 +222,11 @@ static int parse_size(const struct setting *s, const char *text, uint64_t *ret_v
 static int refuse_bare_time(const struct setting *s, const char *text, char *ret_message, size_t n)
 {
 	if (strspn(text, "0") == strlen(text) && s->flags & SETTING_OFF)
-		(void)snprintf(ret_message, n, "\"%s\" has no unit: write off to switch it off", text);
+		(void)snprintf(ret_message, n, "\"%s\" has no unit: write off to switch it off",
+			       text);
 	else
-		(void)snprintf(ret_message, n, "\"%s\" has no unit: write %ss or %sms", text, text, text);
+		(void)snprintf(ret_message, n, "\"%s\" has no unit: write %ss or %sms", text, text,
+			       text);
 	return 1;
 }
 
@@ -221,19 +240,22 @@ static int refuse_time(const struct setting *s, const char *text, char *ret_mess
 	for (size_t i = 0; digits && i < ARRAY_LEN(time_slips); i++) {
 		if (strcasecmp(time_slips[i].written, suffix) != 0)
 			continue;
-		(void)snprintf(ret_message, n, "\"%s\" is not a time: write %.*s%s", text, (int)digits, text,
-			       time_slips[i].meant);
+		(void)snprintf(ret_message, n, "\"%s\" is not a time: write %.*s%s", text,
+			       (int)digits, text, time_slips[i].meant);
 		if (time_slips[i].or_meant)
-			(void)snprintf(ret_message + strlen(ret_message), n - strlen(ret_message), " or %.*s%s",
-				       (int)digits, text, time_slips[i].or_meant);
+			(void)snprintf(ret_message + strlen(ret_message), n - strlen(ret_message),
+				       " or %.*s%s", (int)digits, text, time_slips[i].or_meant);
 		return 1;
 	}
-	(void)snprintf(ret_message, n, "\"%s\" is not a time: write a whole number and us, ms, s, min, h or d behind it%s",
-		       text, s->flags & SETTING_OFF ? ", or off" : "");
+	(void)snprintf(
+		ret_message, n,
+		"\"%s\" is not a time: write a whole number and us, ms, s, min, h or d behind it%s",
+		text, s->flags & SETTING_OFF ? ", or off" : "");
 	return 1;
 }
 
-static int parse_time(const struct setting *s, const char *text, usec *ret_value, char *ret_message, size_t n)
+static int parse_time(const struct setting *s, const char *text, usec *ret_value, char *ret_message,
+		      size_t n)
 {
 	uint64_t value;
 
@@ -256,7 +278,8 @@ static int parse_time(const struct setting *s, const char *text, usec *ret_value
 }
 
 /* Per cent with at most one decimal, or a fraction of one. */
-static int parse_ratio(const struct setting *s, const char *text, double *ret_value, char *ret_message, size_t n)
+static int parse_ratio(const struct setting *s, const char *text, double *ret_value,
+		       char *ret_message, size_t n)
 {
 	char *end;
 	double value = isdigit((unsigned char)*text) ? strtod(text, &end) : -1.0;
@@ -266,7 +289,8 @@ static int parse_ratio(const struct setting *s, const char *text, double *ret_va
 	else if (value < 0.0 || *end || value > 1.0)
 		value = -1.0;
 	if (value < 0.0) {
-		(void)snprintf(ret_message, n, "\"%s\" is not a percentage: write for example 80%%", text);
+		(void)snprintf(ret_message, n, "\"%s\" is not a percentage: write for example 80%%",
+			       text);
 		return 1;
 	}
 	if (!(value * 1000.0 >= (double)s->least && value * 1000.0 <= (double)s->most))
@@ -275,7 +299,8 @@ static int parse_ratio(const struct setting *s, const char *text, double *ret_va
 	return 0;
 }
 
-static int parse_enum(const struct setting *s, const char *text, uint32_t *ret_value, char *ret_message, size_t n)
+static int parse_enum(const struct setting *s, const char *text, uint32_t *ret_value,
+		      char *ret_message, size_t n)
 {
 	char type[128];
 
@@ -290,20 +315,23 @@ static int parse_enum(const struct setting *s, const char *text, uint32_t *ret_v
 	return 1;
 }
 
-static int parse_mode(const struct setting *s, const char *text, uint32_t *ret_value, char *ret_message, size_t n)
+static int parse_mode(const struct setting *s, const char *text, uint32_t *ret_value,
+		      char *ret_message, size_t n)
 {
 	size_t len = strspn(text, "01234567");
 	long value = len && len <= 5 && !text[len] ? strtol(text, NULL, 8) : -1;
 
 	if (value < s->least || value > s->most) {
-		(void)snprintf(ret_message, n, "\"%s\" is not an octal mode: write for example 0660", text);
+		(void)snprintf(ret_message, n,
+			       "\"%s\" is not an octal mode: write for example 0660", text);
 		return 1;
 	}
 	*ret_value = (uint32_t)value;
 	return 0;
 }
 
-static int parse_string(const struct setting *s, const char *text, char **string, char *ret_message, size_t n)
+static int parse_string(const struct setting *s, const char *text, char **string, char *ret_message,
+			size_t n)
 {
 	size_t len = strlen(text);
 	char *copy;
@@ -313,7 +341,8 @@ static int parse_string(const struct setting *s, const char *text, char **string
 		return 1;
 	}
 	if (s->most && len > (size_t)s->most) {
-		(void)snprintf(ret_message, n, "it is %zu bytes long: at most %" PRId64 " can be", len, s->most);
+		(void)snprintf(ret_message, n, "it is %zu bytes long: at most %" PRId64 " can be",
+			       len, s->most);
 		return 1;
 	}
 	copy = strdup(text);
@@ -389,7 +418,8 @@ static const char *translate(const struct setting *s, const char *text, char *bu
 	return buf;
 }
 
-static int parse_number(const struct setting *s, void *m, const char *text, char *ret_message, size_t n)
+static int parse_number(const struct setting *s, void *m, const char *text, char *ret_message,
+			size_t n)
 {
 	int64_t value;
 	int r = parse_int(s, text, &value, ret_message, n);
@@ -403,8 +433,8 @@ static int parse_number(const struct setting *s, void *m, const char *text, char
 	return 0;
 }
 
-int setting_parse(const struct setting *s, void *object, const char *text, enum setting_dialect dialect,
-		  char *ret_message, size_t n)
+int setting_parse(const struct setting *s, void *object, const char *text,
+		  enum setting_dialect dialect, char *ret_message, size_t n)
 {
 	void *m = member(s, object);
 	char buf[32];
@@ -502,9 +532,11 @@ char *setting_format(const struct setting *s, const void *object)
 void setting_type_text(const struct setting *s, char *ret_text, size_t n)
 {
 	static const char *const names[] = {
-		[SETTING_BOOL] = "on or off",   [SETTING_INT] = "number", [SETTING_SIGNED] = "number",
-		[SETTING_SIZE] = "size",        [SETTING_TIME] = "time",  [SETTING_RATIO] = "percentage",
-		[SETTING_STRING] = "text",      [SETTING_LIST] = "list",  [SETTING_MODE] = "octal mode",
+		[SETTING_BOOL] = "on or off",  [SETTING_INT] = "number",
+		[SETTING_SIGNED] = "number",   [SETTING_SIZE] = "size",
+		[SETTING_TIME] = "time",       [SETTING_RATIO] = "percentage",
+		[SETTING_STRING] = "text",     [SETTING_LIST] = "list",
+		[SETTING_MODE] = "octal mode",
 	};
 	size_t len;
 
@@ -515,7 +547,8 @@ void setting_type_text(const struct setting *s, char *ret_text, size_t n)
 	(void)snprintf(ret_text, n, "one of");
 	for (int i = s->first_value; s->values[i]; i++) {
 		len = strlen(ret_text);
-		(void)snprintf(ret_text + len, n - len, "%s %s", i == s->first_value ? "" : ",", s->values[i]);
+		(void)snprintf(ret_text + len, n - len, "%s %s", i == s->first_value ? "" : ",",
+			       s->values[i]);
 	}
 }
 

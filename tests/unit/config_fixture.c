@@ -32,7 +32,8 @@ static void keep(void *userdata, const struct config_mistake *m)
 	struct loaded *l = userdata;
 	char *told;
 
-	assert_return_code(asprintf(&told, "%s%s%s%s%s\n", l->told, m->is_warning ? "warning: " : "", m->where,
+	assert_return_code(asprintf(&told, "%s%s%s%s%s\n", l->told,
+				    m->is_warning ? "warning: " : "", m->where,
 				    *m->where ? ": " : "", m->message),
 			   errno);
 	free(l->told);
@@ -102,7 +103,8 @@ void assert_told(const char *text, const char *expected)
 	loaded_deinit(&l);
 }
 
-struct config *load_silently(const char *text, char *const *environment, const struct arguments *arguments)
+struct config *load_silently(const char *text, char *const *environment,
+			     const struct arguments *arguments)
 {
 	struct loaded l;
 	struct config *c;

@@ -18,7 +18,8 @@ static void drop(char **argv)
 
 static void test_options_and_url_are_taken(void **state)
 {
-	ARGV(strdup("--config"), strdup("a.conf"), strdup("postgresql://u@h/db"), strdup("--socket=/s"), strdup("--check"));
+	ARGV(strdup("--config"), strdup("a.conf"), strdup("postgresql://u@h/db"),
+	     strdup("--socket=/s"), strdup("--check"));
 
 	assert_int_equal(r, 0);
 	assert_string_equal(a.config, "a.conf");
@@ -48,10 +49,10 @@ static void test_every_action_has_its_option(void **state)
 		const char *option;
 		enum arguments_action action;
 	} samples[] = {
-		{ "--check", ARGUMENTS_CHECK },       { "--print-config", ARGUMENTS_PRINT_CONFIG },
-		{ "--help", ARGUMENTS_HELP },         { "--print-example", ARGUMENTS_PRINT_EXAMPLE },
-		{ "-h", ARGUMENTS_HELP },             { "--print-man", ARGUMENTS_PRINT_MAN },
-		{ "--version", ARGUMENTS_VERSION },   { "-V", ARGUMENTS_VERSION },
+		{ "--check", ARGUMENTS_CHECK },     { "--print-config", ARGUMENTS_PRINT_CONFIG },
+		{ "--help", ARGUMENTS_HELP },       { "--print-example", ARGUMENTS_PRINT_EXAMPLE },
+		{ "-h", ARGUMENTS_HELP },           { "--print-man", ARGUMENTS_PRINT_MAN },
+		{ "--version", ARGUMENTS_VERSION }, { "-V", ARGUMENTS_VERSION },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
@@ -102,12 +103,17 @@ static void assert_refused(char *first, char *second, const char *expected)
 static void test_mistakes_are_told(void **state)
 {
 	(void)state;
-	assert_refused(strdup("--confg"), strdup("x"), "unknown option \"--confg\": did you mean --config?");
-	assert_refused(strdup("--sokcet=/x"), strdup("x"), "unknown option \"--sokcet\": did you mean --socket?");
-	assert_refused(strdup("--frobnicate"), strdup("x"), "unknown option \"--frobnicate\"; see --help");
+	assert_refused(strdup("--confg"), strdup("x"),
+		       "unknown option \"--confg\": did you mean --config?");
+	assert_refused(strdup("--sokcet=/x"), strdup("x"),
+		       "unknown option \"--sokcet\": did you mean --socket?");
+	assert_refused(strdup("--frobnicate"), strdup("x"),
+		       "unknown option \"--frobnicate\"; see --help");
 	assert_refused(strdup("-x"), strdup("x"), "unknown option \"-x\"; see --help");
 	assert_refused(strdup("--check"), strdup("--config"), "--config needs a value; see --help");
-	assert_refused(strdup("a"), strdup("b"), "there can be one URL only; further databases are [pool NAME] sections of the file");
+	assert_refused(strdup("a"), strdup("b"),
+		       "there can be one URL only; further databases are [pool NAME] sections of "
+		       "the file");
 }
 
 int main(void)

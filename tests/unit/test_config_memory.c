@@ -17,12 +17,14 @@
 #endif
 #endif
 
-static const char text[] = "[sidepool]\nbudget = 7\nadmin_users = 1 2\n"
-			   "[pool main]\nurl = postgresql://u:pw@h/db?schema=s&connection_limit=3&sslmode=require\n"
-			   "[pool two]\nurl = host=h password=pw\npassword_file = $CREDENTIALS_DIRECTORY/x\n"
-			   "[application a]\nmatch_unit = a b\nmatch_user = 0\nmin = 1\n[application b]\nmatch_group = 0\n";
-
 #ifndef HAVE_SANITIZER
+static const char text[] =
+	"[sidepool]\nbudget = 7\nadmin_users = 1 2\n"
+	"[pool main]\nurl = postgresql://u:pw@h/db?schema=s&connection_limit=3&sslmode=require\n"
+	"[pool two]\nurl = host=h password=pw\npassword_file = $CREDENTIALS_DIRECTORY/x\n"
+	"[application a]\nmatch_unit = a b\nmatch_user = 0\nmin = 1\n[application b]\nmatch_group "
+	"= 0\n";
+
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
@@ -86,7 +88,8 @@ static int use_all(const struct config_input *input, FILE *sink)
 /* Returns after the first n at which nothing failed. */
 static long fail_each(bool is_silence_allowed)
 {
-	struct config_input input = { .environment = env("CREDENTIALS_DIRECTORY=/c"), .default_file = "t.conf" };
+	struct config_input input = { .environment = env("CREDENTIALS_DIRECTORY=/c"),
+				      .default_file = "t.conf" };
 	struct loaded written;
 	FILE *sink = fopen("/dev/null", "we");
 	long n = 0;
@@ -123,21 +126,6 @@ static void test_all_from_one_on_fail(void **state)
 	goes_on = true;
 	assert_true(fail_each(false) > 500);
 }
-#else
-static void test_one_allocation_fails(void **state)
-{
-	(void)state;
-	(void)text;
-	skip();
-}
-
-static void test_all_from_one_on_fail(void **state)
-{
-	(void)state;
-	skip();
-}
-#endif
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,3 +135,11 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, config_fixture_setup, config_fixture_teardown);
 }
+#else
+int main(void)
+{
+	/* cmocka 1.1.5 says "not ok" of a test that is skipped. */
+	(void)puts("1..0 # SKIP the sanitizer has replaced malloc");
+	return 0;
+}
+#endif

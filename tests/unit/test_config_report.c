@@ -41,9 +41,11 @@ static void assert_has_line(const char *text, const char *line)
 
 static void test_the_dump_says_where_from_and_no_password(void **state)
 {
-	struct arguments arguments = { .url = (char[]){ "postgresql://u:hunter2@h/db?connection_limit=3" } };
-	struct config *c = load_silently("[sidepool]\nbudget = 7\n[pool two]\nurl = host=h password='hunter2'\n",
-					 env("SIDEPOOL_LOG_LEVEL=debug", "DB_MAX_OVERFLOW=2"), &arguments);
+	struct arguments arguments = { .url = (char[]){
+					       "postgresql://u:hunter2@h/db?connection_limit=3" } };
+	struct config *c = load_silently(
+		"[sidepool]\nbudget = 7\n[pool two]\nurl = host=h password='hunter2'\n",
+		env("SIDEPOOL_LOG_LEVEL=debug", "DB_MAX_OVERFLOW=2"), &arguments);
 	char *text = print_config(c);
 
 	(void)state;
@@ -72,9 +74,10 @@ static char *without_origins(char *text)
 
 static void test_the_dump_can_be_read_again(void **state)
 {
-	struct config *c = load_silently("[sidepool]\nslow_query = 3ms\nadmin_users = 1, 2\n[pool main]\npipeline = off\n"
-					 "[application x]\nmatch_user = 0\nmin = 2\nacquire_timeout = off\n",
-					 env_db, NULL);
+	struct config *c = load_silently(
+		"[sidepool]\nslow_query = 3ms\nadmin_users = 1, 2\n[pool main]\npipeline = off\n"
+		"[application x]\nmatch_user = 0\nmin = 2\nacquire_timeout = off\n",
+		env_db, NULL);
 	char *first = print_config(c), *second;
 	struct loaded again;
 
@@ -114,14 +117,16 @@ static void count(void *userdata, const struct config_change *change)
 static void test_the_example_holds_the_defaults(void **state)
 {
 	char *text = uncomment(printed(config_print_example));
-	struct config *c = load_silently(text, env_db, NULL), *defaults = load_silently(NULL, env_db, NULL);
+	struct config *c = load_silently(text, env_db, NULL),
+		      *defaults = load_silently(NULL, env_db, NULL);
 	struct config_application *applications = steal(&c->applications);
 	int n = 0;
 
 	(void)state;
 	assert_non_null(strstr(text, "\nbudget = 20\n"));
 	assert_int_equal(c->n_applications, 1);
-	assert_memory_equal(&applications[0].timeouts, &c->other.timeouts, sizeof(c->other.timeouts));
+	assert_memory_equal(&applications[0].timeouts, &c->other.timeouts,
+			    sizeof(c->other.timeouts));
 	assert_int_equal(applications[0].weight, c->other.weight);
 	c->n_applications = 0;
 	assert_int_equal(config_diff(defaults, c, count, &n), 0);
@@ -135,7 +140,8 @@ static void test_the_example_holds_the_defaults(void **state)
 
 static void test_the_example_in_the_tree_is_fresh(void **state)
 {
-	char *kept = read_whole(SOURCE_ROOT "/deploy/sidepool.conf.example"), *text = printed(config_print_example);
+	char *kept = read_whole(SOURCE_ROOT "/deploy/sidepool.conf.example"),
+	     *text = printed(config_print_example);
 
 	(void)state;
 	assert_string_equal(kept, text);
@@ -153,7 +159,8 @@ static int print_man(FILE *f)
 
 static void test_every_setting_is_in_every_document(void **state)
 {
-	char *help = printed(arguments_print_help), *man = printed(print_man), *example = printed(config_print_example);
+	char *help = printed(arguments_print_help), *man = printed(print_man),
+	     *example = printed(config_print_example);
 
 	(void)state;
 	for (enum setting_section kind = 0; kind < SETTING_SECTION_N; kind++) {
@@ -166,9 +173,11 @@ static void test_every_setting_is_in_every_document(void **state)
 
 			(void)snprintf(line, sizeof(line), ".It Ic %s", table[i].name);
 			assert_has_line(man, line);
-			(void)snprintf(line, sizeof(line), "#%s =%s%s", table[i].name, gap, table[i].fallback);
+			(void)snprintf(line, sizeof(line), "#%s =%s%s", table[i].name, gap,
+				       table[i].fallback);
 			assert_has_line(example, line);
-			(void)snprintf(line, sizeof(line), "  %s%s%s", table[i].name, *gap ? " = " : "", table[i].fallback);
+			(void)snprintf(line, sizeof(line), "  %s%s%s", table[i].name,
+				       *gap ? " = " : "", table[i].fallback);
 			assert_has_line(help, line);
 		}
 	}
@@ -180,13 +189,15 @@ static void test_every_setting_is_in_every_document(void **state)
 /* "section name before after restart" of each change, one a line. */
 static void keep_change(void *userdata, const struct config_change *c)
 {
-	(void)fprintf(userdata, "%s|%s|%s|%s|%s\n", c->section, c->name ? c->name : "", c->before ? c->before : "",
-		      c->after ? c->after : "", c->needs_restart ? "restart" : "");
+	(void)fprintf(userdata, "%s|%s|%s|%s|%s\n", c->section, c->name ? c->name : "",
+		      c->before ? c->before : "", c->after ? c->after : "",
+		      c->needs_restart ? "restart" : "");
 }
 
 static void assert_differ(const char *before, const char *after, int n, const char *expected)
 {
-	struct config *old_config = load_silently(before, env_db, NULL), *new_config = load_silently(after, env_db, NULL);
+	struct config *old_config = load_silently(before, env_db, NULL),
+		      *new_config = load_silently(after, env_db, NULL);
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -203,21 +214,28 @@ static void assert_differ(const char *before, const char *after, int n, const ch
 static void test_differences_are_told(void **state)
 {
 	(void)state;
-	assert_differ("[sidepool]\nlease_timeout = 60s\n", "[sidepool]\nlease_timeout = 1min\n", 0, "");
-	assert_differ("[sidepool]\nsocket = /a/x\nqueue_limit = 9\n", "[sidepool]\nsocket = /a/y\nqueue_limit = 8\n", 2,
+	assert_differ("[sidepool]\nlease_timeout = 60s\n", "[sidepool]\nlease_timeout = 1min\n", 0,
+		      "");
+	assert_differ("[sidepool]\nsocket = /a/x\nqueue_limit = 9\n",
+		      "[sidepool]\nsocket = /a/y\nqueue_limit = 8\n", 2,
 		      "sidepool|socket|/a/x|/a/y|restart\nsidepool|queue_limit|9|8|\n");
-	assert_differ("[pool main]\nurl = postgresql://u:one@h/db\n", "[pool main]\nurl = postgresql://u:two@h/db\n", 1,
+	assert_differ("[pool main]\nurl = postgresql://u:one@h/db\n",
+		      "[pool main]\nurl = postgresql://u:two@h/db\n", 1,
 		      "pool main|url|postgresql://u:***@h/db|postgresql://u:***@h/db|\n");
 }
 
 static void test_sections_that_come_and_go_are_told(void **state)
 {
 	(void)state;
-	assert_differ("[pool main]\n[application a]\n", "[pool main]\n[pool two]\nurl = host=h\nmax_size = 3\nacquire_timeout = 1s\n", 5,
-		      "application a||present||\npool two|||present|\npool two|url||host=h|\npool two|max_size||3|\n"
+	assert_differ("[pool main]\n[application a]\n",
+		      "[pool main]\n[pool two]\nurl = host=h\nmax_size = 3\nacquire_timeout = 1s\n",
+		      5,
+		      "application a||present||\npool two|||present|\npool two|url||host=h|\npool "
+		      "two|max_size||3|\n"
 		      "pool two|acquire_timeout||1s|\n");
 	assert_differ("[application a]\nmatch_user = 0\nmax = 3\n[application a]\nmax = 4\n",
-		      "[application a]\nmatch_user = 0\nmax = 3\n[application a]\nmax = 5\n", 1, "application a|max|4|5|\n");
+		      "[application a]\nmatch_user = 0\nmax = 3\n[application a]\nmax = 5\n", 1,
+		      "application a|max|4|5|\n");
 	assert_differ("[application a]\n[application b]\n", "[application b]\n[application a]\n", 1,
 		      "application b||later|earlier|\n");
 }

@@ -4,12 +4,14 @@
 
 #include "config/settings.h"
 
-static struct config_origin origin(const struct config_origin *origins, enum setting_section section, const char *name)
+static struct config_origin origin(const struct config_origin *origins,
+				   enum setting_section section, const char *name)
 {
 	return origins[setting_index(setting_find(section, name))];
 }
 
-static void assert_socket(const char *text, char *const *environment, const struct arguments *arguments, const char *path,
+static void assert_socket(const char *text, char *const *environment,
+			  const struct arguments *arguments, const char *path,
 			  enum config_source source, const char *where)
 {
 	struct config *c = load_silently(text, environment, arguments);
@@ -42,7 +44,8 @@ static void test_a_weaker_source_is_checked_all_the_same(void **state)
 	struct loaded l;
 
 	(void)state;
-	config_fixture_load(&l, "[sidepool]\nbudget = x\n", env("PGHOST=/tmp", "SIDEPOOL_BUDGET=5"), NULL);
+	config_fixture_load(&l, "[sidepool]\nbudget = x\n", env("PGHOST=/tmp", "SIDEPOOL_BUDGET=5"),
+			    NULL);
 	assert_int_equal(l.result, 1);
 	assert_string_equal(l.told, "t.conf:2: budget: \"x\" is not a whole number\n");
 	loaded_deinit(&l);
@@ -50,7 +53,9 @@ static void test_a_weaker_source_is_checked_all_the_same(void **state)
 
 static void test_an_empty_variable_is_not_set(void **state)
 {
-	struct config *c = load_silently("[sidepool]\nbudget = 7\n", env("PGHOST=/tmp", "SIDEPOOL_BUDGET=", "DATABASE_URL="), NULL);
+	struct config *c =
+		load_silently("[sidepool]\nbudget = 7\n",
+			      env("PGHOST=/tmp", "SIDEPOOL_BUDGET=", "DATABASE_URL="), NULL);
 
 	(void)state;
 	assert_int_equal(c->budget, 7);
@@ -60,7 +65,8 @@ static void test_an_empty_variable_is_not_set(void **state)
 static void test_variables_name_pools(void **state)
 {
 	struct config *c = load_silently("[pool main]\n[pool re-ports]\nurl = host=h\n",
-					 env("PGHOST=/tmp", "SIDEPOOL_POOL_MAX_SIZE=3", "SIDEPOOL_POOL_RE_PORTS_MAX_SIZE=4",
+					 env("PGHOST=/tmp", "SIDEPOOL_POOL_MAX_SIZE=3",
+					     "SIDEPOOL_POOL_RE_PORTS_MAX_SIZE=4",
 					     "SIDEPOOL_DEBUG=sp", "SIDEPOOL_NAME=me"),
 					 NULL);
 
@@ -75,19 +81,24 @@ static void test_unknown_variables_are_warned_of(void **state)
 	struct loaded l;
 
 	(void)state;
-	config_fixture_load(&l, NULL, env("PGHOST=/tmp", "SIDEPOOL_BUGDET=5", "SIDEPOOL_POOL_X_MIN=2", "SIDEPOOL_COLOUR=red"), NULL);
+	config_fixture_load(&l, NULL,
+			    env("PGHOST=/tmp", "SIDEPOOL_BUGDET=5", "SIDEPOOL_POOL_X_MIN=2",
+				"SIDEPOOL_COLOUR=red"),
+			    NULL);
 	assert_int_equal(l.result, 0);
-	assert_string_equal(l.told,
-			    "warning: environment SIDEPOOL_BUGDET: no setting has this variable: did you mean SIDEPOOL_BUDGET?\n"
-			    "warning: environment SIDEPOOL_POOL_X_MIN: no setting has this variable\n"
-			    "warning: environment SIDEPOOL_COLOUR: no setting has this variable\n");
+	assert_string_equal(
+		l.told, "warning: environment SIDEPOOL_BUGDET: no setting has this variable: did "
+			"you mean SIDEPOOL_BUDGET?\n"
+			"warning: environment SIDEPOOL_POOL_X_MIN: no setting has this variable\n"
+			"warning: environment SIDEPOOL_COLOUR: no setting has this variable\n");
 	loaded_deinit(&l);
 }
 
 static void test_aliases_of_the_env_file_are_taken(void **state)
 {
-	char *const *environment = env("DATABASE_URL=postgres://u@h/db", "DB_POOL_SIZE=5", "DB_MAX_OVERFLOW=10",
-				       "DB_POOL_TIMEOUT=2.5", "DB_POOL_RECYCLE=1800", "DB_ECHO=True");
+	char *const *environment =
+		env("DATABASE_URL=postgres://u@h/db", "DB_POOL_SIZE=5", "DB_MAX_OVERFLOW=10",
+		    "DB_POOL_TIMEOUT=2.5", "DB_POOL_RECYCLE=1800", "DB_ECHO=True");
 	struct config *c = load_silently(NULL, environment, NULL);
 
 	(void)state;
@@ -103,8 +114,9 @@ static void test_aliases_of_the_env_file_are_taken(void **state)
 
 static void test_the_file_goes_before_an_alias(void **state)
 {
-	struct config *c = load_silently("[pool main]\nmax_size = 3\nurl = host=file\n",
-					 env("DB_POOL_SIZE=oops", "DATABASE_URL=mysql://h", "DB_POOL_RECYCLE=-1"), NULL);
+	struct config *c = load_silently(
+		"[pool main]\nmax_size = 3\nurl = host=file\n",
+		env("DB_POOL_SIZE=oops", "DATABASE_URL=mysql://h", "DB_POOL_RECYCLE=-1"), NULL);
 
 	(void)state;
 	assert_int_equal(c->pools[0].max_size, 3);
@@ -118,11 +130,15 @@ static void test_a_bad_alias_is_named(void **state)
 	struct loaded l;
 
 	(void)state;
-	config_fixture_load(&l, NULL, env("DATABASE_URL=postgres:///", "DB_POOL_SIZE=oops", "DB_POOL_TIMEOUT=soon"), NULL);
+	config_fixture_load(
+		&l, NULL,
+		env("DATABASE_URL=postgres:///", "DB_POOL_SIZE=oops", "DB_POOL_TIMEOUT=soon"),
+		NULL);
 	assert_int_equal(l.result, 2);
 	assert_string_equal(l.told,
 			    "environment DB_POOL_SIZE: max_size: \"oops\" is not a whole number\n"
-			    "environment DB_POOL_TIMEOUT: acquire_timeout: \"soon\" is not a time: write a whole number and us, ms, "
+			    "environment DB_POOL_TIMEOUT: acquire_timeout: \"soon\" is not a time: "
+			    "write a whole number and us, ms, "
 			    "s, min, h or d behind it, or off\n");
 	loaded_deinit(&l);
 }
@@ -130,7 +146,9 @@ static void test_a_bad_alias_is_named(void **state)
 static void test_a_url_s_parameter_is_weaker_than_a_setting_of_its_source(void **state)
 {
 	struct arguments arguments = { .url = (char[]){ "postgresql://h/db?connection_limit=9" } };
-	struct config *c = load_silently("[pool main]\nmax_size = 3\nurl = postgresql://h/db?connection_limit=7\n", NULL, NULL);
+	struct config *c = load_silently(
+		"[pool main]\nmax_size = 3\nurl = postgresql://h/db?connection_limit=7\n", NULL,
+		NULL);
 
 	(void)state;
 	assert_int_equal(c->pools[0].max_size, 3);
@@ -139,7 +157,9 @@ static void test_a_url_s_parameter_is_weaker_than_a_setting_of_its_source(void *
 	assert_int_equal(c->pools[0].max_size, 9);
 	assert_true(origin(c->pools[0].origins, SETTING_SECTION_POOL, "max_size").in_url);
 	config_free(c);
-	c = load_silently(NULL, env("DATABASE_URL=postgresql://h/db?connection_limit=7", "DB_POOL_SIZE=4"), NULL);
+	c = load_silently(
+		NULL, env("DATABASE_URL=postgresql://h/db?connection_limit=7", "DB_POOL_SIZE=4"),
+		NULL);
 	assert_int_equal(c->pools[0].max_size, 4);
 	config_free(c);
 }
@@ -167,7 +187,8 @@ static void test_main_is_there_when_somebody_means_it(void **state)
 
 static void test_libpq_s_variables_will_do(void **state)
 {
-	static char *const variables[] = { "PGHOST=h", "PGHOSTADDR=::1", "PGPORT=1", "PGDATABASE=d", "PGUSER=u", "PGSERVICE=s" };
+	static char *const variables[] = { "PGHOST=h",     "PGHOSTADDR=::1", "PGPORT=1",
+					   "PGDATABASE=d", "PGUSER=u",       "PGSERVICE=s" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
@@ -183,22 +204,25 @@ static void test_no_database_is_told_with_the_ways_to_give_one(void **state)
 	struct loaded l;
 
 	(void)state;
-	config_fixture_load(&l, "[pool main]\n[pool two]\n", env("PGPASSWORD=x", "HOME=/root"), NULL);
+	config_fixture_load(&l, "[pool main]\n[pool two]\n", env("PGPASSWORD=x", "HOME=/root"),
+			    NULL);
 	assert_int_equal(l.result, 2);
-	assert_string_equal(l.told,
-			    "there is no database: give a URL (sidepoold postgresql://USER@HOST/DATABASE), or set url in "
-			    "[pool main], or $DATABASE_URL, or libpq's PGHOST, PGDATABASE, PGSERVICE\n"
-			    "[pool two] has no database: set url in it\n");
+	assert_string_equal(
+		l.told, "there is no database: give a URL (sidepoold "
+			"postgresql://USER@HOST/DATABASE), or set url in "
+			"[pool main], or $DATABASE_URL, or libpq's PGHOST, PGDATABASE, PGSERVICE\n"
+			"[pool two] has no database: set url in it\n");
 	loaded_deinit(&l);
 }
 
 static void test_applications_inherit_timeouts(void **state)
 {
-	struct config *c = load_silently("[sidepool]\nstatement_timeout = 7s\nacquire_timeout = 9s\n"
-					 "[pool main]\nacquire_timeout = 5s\n[pool two]\nurl = host=x\n"
-					 "[application a]\nstatement_timeout = off\nlease_timeout = 2min\n"
-					 "[application b]\nacquire_timeout = 1s\n",
-					 env_db, NULL);
+	struct config *c =
+		load_silently("[sidepool]\nstatement_timeout = 7s\nacquire_timeout = 9s\n"
+			      "[pool main]\nacquire_timeout = 5s\n[pool two]\nurl = host=x\n"
+			      "[application a]\nstatement_timeout = off\nlease_timeout = 2min\n"
+			      "[application b]\nacquire_timeout = 1s\n",
+			      env_db, NULL);
 	const struct config_application *a = &c->applications[0], *b = &c->applications[1];
 
 	(void)state;
@@ -217,8 +241,9 @@ static void test_applications_inherit_timeouts(void **state)
 static void test_what_depends_on_others_is_resolved(void **state)
 {
 	struct arguments arguments = { .socket = "dir/rpc.sock" };
-	struct config *c = load_silently("[pool main]\npipeline = off\npassword_file = $CREDENTIALS_DIRECTORY/pw\n",
-					 env("PGHOST=/tmp", "CREDENTIALS_DIRECTORY=/run/c"), &arguments);
+	struct config *c = load_silently(
+		"[pool main]\npipeline = off\npassword_file = $CREDENTIALS_DIRECTORY/pw\n",
+		env("PGHOST=/tmp", "CREDENTIALS_DIRECTORY=/run/c"), &arguments);
 
 	(void)state;
 	assert_string_equal(c->events_socket, "dir/events.sock");
@@ -226,7 +251,9 @@ static void test_what_depends_on_others_is_resolved(void **state)
 	assert_int_equal(c->pools[0].max_size, 20);
 	assert_string_equal(c->pools[0].password_file, "/run/c/pw");
 	config_free(c);
-	c = load_silently("[sidepool]\nsocket = rpc.sock\nevents_socket = off\n[pool main]\npassword_file = /pw\n", env_db, NULL);
+	c = load_silently("[sidepool]\nsocket = rpc.sock\nevents_socket = off\n[pool "
+			  "main]\npassword_file = /pw\n",
+			  env_db, NULL);
 	assert_string_equal(c->events_socket, "");
 	assert_string_equal(c->pools[0].password_file, "/pw");
 	config_free(c);
@@ -239,10 +266,12 @@ static void test_credentials_without_systemd_are_told(void **state)
 	struct loaded l;
 
 	(void)state;
-	assert_told(text, "@2: password_file: $CREDENTIALS_DIRECTORY is not set: is LoadCredential= in the unit?\n");
+	assert_told(text, "@2: password_file: $CREDENTIALS_DIRECTORY is not set: is "
+			  "LoadCredential= in the unit?\n");
 	config_fixture_load(&l, text, env_db, &arguments);
 	assert_int_equal(l.result, 0);
-	assert_string_equal(l.told, "warning: t.conf:2: password_file: $CREDENTIALS_DIRECTORY is not set here; systemd sets it for "
+	assert_string_equal(l.told, "warning: t.conf:2: password_file: $CREDENTIALS_DIRECTORY is "
+				    "not set here; systemd sets it for "
 				    "the service\n");
 	loaded_deinit(&l);
 }

@@ -12,7 +12,8 @@ struct sample {
 	const char *expected; /* as it is written back, or the message */
 };
 
-static int parse(const char *name, struct config *c, const char *text, enum setting_dialect dialect, char *message)
+static int parse(const char *name, struct config *c, const char *text, enum setting_dialect dialect,
+		 char *message)
 {
 	const struct setting *s = setting_find(SETTING_SECTION_SIDEPOOL, name);
 
@@ -49,23 +50,40 @@ static void assert_refused(const struct sample *sample)
 static void test_good_values_are_read_and_written_back(void **state)
 {
 	static const struct sample samples[] = {
-		{ "log_statements", "on", "on" },        { "log_statements", "YES", "on" },
-		{ "log_statements", "true", "on" },      { "log_statements", "1", "on" },
-		{ "log_statements", "off", "off" },      { "log_statements", "no", "off" },
-		{ "log_statements", "False", "off" },    { "log_statements", "0", "off" },
-		{ "budget", "1", "1" },                  { "budget", "10000", "10000" },
-		{ "budget", "007", "7" },                { "max_message_bytes", "65536", "64KiB" },
-		{ "max_message_bytes", "1GiB", "1GiB" }, { "max_message_bytes", "100000", "100000" },
-		{ "max_message_bytes", "2 MiB", "2MiB" }, { "idempotency_max_bytes", "0", "0" },
-		{ "shutdown_timeout", "0s", "0s" },      { "shutdown_timeout", "250ms", "250ms" },
-		{ "shutdown_timeout", "60s", "1min" },   { "shutdown_timeout", "90s", "90s" },
-		{ "shutdown_timeout", "24h", "1d" },     { "shutdown_timeout", "7 us", "7us" },
-		{ "slow_query", "off", "off" },          { "slow_query", "OFF", "off" },
-		{ "degraded_usage", "80%", "80%" },      { "degraded_usage", "0.8", "80%" },
-		{ "degraded_usage", "12.5%", "12.5%" },  { "degraded_usage", "100%", "100%" },
-		{ "log_level", "Debug", "debug" },       { "log_format", "json", "json" },
-		{ "socket_mode", "0600", "0600" },       { "socket_mode", "777", "0777" },
-		{ "admin_users", "a, b  c,", "a b c" },  { "admin_users", "", "" },
+		{ "log_statements", "on", "on" },
+		{ "log_statements", "YES", "on" },
+		{ "log_statements", "true", "on" },
+		{ "log_statements", "1", "on" },
+		{ "log_statements", "off", "off" },
+		{ "log_statements", "no", "off" },
+		{ "log_statements", "False", "off" },
+		{ "log_statements", "0", "off" },
+		{ "budget", "1", "1" },
+		{ "budget", "10000", "10000" },
+		{ "budget", "007", "7" },
+		{ "max_message_bytes", "65536", "64KiB" },
+		{ "max_message_bytes", "1GiB", "1GiB" },
+		{ "max_message_bytes", "100000", "100000" },
+		{ "max_message_bytes", "2 MiB", "2MiB" },
+		{ "idempotency_max_bytes", "0", "0" },
+		{ "shutdown_timeout", "0s", "0s" },
+		{ "shutdown_timeout", "250ms", "250ms" },
+		{ "shutdown_timeout", "60s", "1min" },
+		{ "shutdown_timeout", "90s", "90s" },
+		{ "shutdown_timeout", "24h", "1d" },
+		{ "shutdown_timeout", "7 us", "7us" },
+		{ "slow_query", "off", "off" },
+		{ "slow_query", "OFF", "off" },
+		{ "degraded_usage", "80%", "80%" },
+		{ "degraded_usage", "0.8", "80%" },
+		{ "degraded_usage", "12.5%", "12.5%" },
+		{ "degraded_usage", "100%", "100%" },
+		{ "log_level", "Debug", "debug" },
+		{ "log_format", "json", "json" },
+		{ "socket_mode", "0600", "0600" },
+		{ "socket_mode", "777", "0777" },
+		{ "admin_users", "a, b  c,", "a b c" },
+		{ "admin_users", "", "" },
 		{ "socket", "/x y", "/x y" },
 	};
 
@@ -87,14 +105,17 @@ static void test_bad_values_are_refused_with_what_to_write(void **state)
 		{ "budget", "0", "0 is out of range: 1 to 10000" },
 		{ "budget", "-1", "-1 is out of range: 1 to 10000" },
 		{ "budget", "10001", "10001 is out of range: 1 to 10000" },
-		{ "budget", "99999999999999999999999", "99999999999999999999999 is out of range: 1 to 10000" },
+		{ "budget", "99999999999999999999999",
+		  "99999999999999999999999 is out of range: 1 to 10000" },
 		{ "max_message_bytes", "16MB", "\"16MB\" is not a size: write 16MiB" },
 		{ "max_message_bytes", "16 m", "\"16 m\" is not a size: write 16MiB" },
 		{ "max_message_bytes", "64kib", "\"64kib\" is not a size: write 64KiB" },
 		{ "max_message_bytes", "big",
-		  "\"big\" is not a size: write a whole number of bytes, or with KiB, MiB, GiB or TiB behind it" },
+		  "\"big\" is not a size: write a whole number of bytes, or with KiB, MiB, GiB or "
+		  "TiB behind it" },
 		{ "max_message_bytes", "1KiB", "1KiB is out of range: 64KiB to 1GiB" },
-		{ "max_message_bytes", "99999999999999TiB", "99999999999999TiB is out of range: 64KiB to 1GiB" },
+		{ "max_message_bytes", "99999999999999TiB",
+		  "99999999999999TiB is out of range: 64KiB to 1GiB" },
 		{ "statement_timeout", "30", "\"30\" has no unit: write 30s or 30ms" },
 		{ "statement_timeout", "0", "\"0\" has no unit: write off to switch it off" },
 		{ "shutdown_timeout", "0", "\"0\" has no unit: write 0s or 0ms" },
@@ -102,26 +123,33 @@ static void test_bad_values_are_refused_with_what_to_write(void **state)
 		{ "statement_timeout", "5 sec", "\"5 sec\" is not a time: write 5s" },
 		{ "statement_timeout", "2Hours", "\"2Hours\" is not a time: write 2h" },
 		{ "statement_timeout", "1.5s",
-		  "\"1.5s\" is not a time: write a whole number and us, ms, s, min, h or d behind it, or off" },
-		{ "shutdown_timeout", "-1s", "\"-1s\" is not a time: write a whole number and us, ms, s, min, h or d behind it" },
+		  "\"1.5s\" is not a time: write a whole number and us, ms, s, min, h or d behind "
+		  "it, or off" },
+		{ "shutdown_timeout", "-1s",
+		  "\"-1s\" is not a time: write a whole number and us, ms, s, min, h or d behind "
+		  "it" },
 		{ "statement_timeout", "8d", "8d is out of range: 1ms to 7d, off" },
-		{ "statement_timeout", "99999999999999999d", "99999999999999999d is out of range: 1ms to 7d, off" },
+		{ "statement_timeout", "99999999999999999d",
+		  "99999999999999999d is out of range: 1ms to 7d, off" },
 		{ "statement_timeout", "inherit",
-		  "\"inherit\" is not a time: write a whole number and us, ms, s, min, h or d behind it, or off" },
+		  "\"inherit\" is not a time: write a whole number and us, ms, s, min, h or d "
+		  "behind it, or off" },
 		{ "cancel_timeout", "off", "off is out of range: 10ms to 1h" },
 		{ "degraded_usage", "80", "\"80\" is not a percentage: write for example 80%" },
 		{ "degraded_usage", "nan", "\"nan\" is not a percentage: write for example 80%" },
 		{ "degraded_usage", "-1%", "\"-1%\" is not a percentage: write for example 80%" },
 		{ "degraded_usage", "101%", "101% is out of range: 0.1% to 100%" },
 		{ "degraded_usage", "0", "0 is out of range: 0.1% to 100%" },
-		{ "log_level", "loud", "\"loud\" is not one of error, warning, notice, info, debug" },
+		{ "log_level", "loud",
+		  "\"loud\" is not one of error, warning, notice, info, debug" },
 		{ "log_format", "xml", "\"xml\" is not one of text, json" },
 		{ "socket_mode", "rw", "\"rw\" is not an octal mode: write for example 0660" },
 		{ "socket_mode", "0888", "\"0888\" is not an octal mode: write for example 0660" },
 		{ "socket_mode", "7777", "\"7777\" is not an octal mode: write for example 0660" },
 		{ "socket", "", "it must not be empty" },
 		{ "socket",
-		  "/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/12345678",
+		  "/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/0123456789/"
+		  "0123456789/0123456789/12345678",
 		  "it is 108 bytes long: at most 107 can be" },
 	};
 
@@ -133,10 +161,14 @@ static void test_bad_values_are_refused_with_what_to_write(void **state)
 static void test_other_pools_values_are_understood(void **state)
 {
 	static const struct sample samples[] = {
-		{ "acquire_timeout", "30", "30s" },   { "acquire_timeout", "0.25", "250ms" },
-		{ "acquire_timeout", "0", "off" },    { "acquire_timeout", "-1", "off" },
-		{ "acquire_timeout", "1min", "1min" }, { "shutdown_timeout", "0", "0s" },
-		{ "log_statements", "debug", "on" },  { "budget", "-1", "10000" },
+		{ "acquire_timeout", "30", "30s" },
+		{ "acquire_timeout", "0.25", "250ms" },
+		{ "acquire_timeout", "0", "off" },
+		{ "acquire_timeout", "-1", "off" },
+		{ "acquire_timeout", "1min", "1min" },
+		{ "shutdown_timeout", "0", "0s" },
+		{ "log_statements", "debug", "on" },
+		{ "budget", "-1", "10000" },
 		{ "budget", "5", "5" },
 	};
 
@@ -156,7 +188,8 @@ static char *round_trip(const struct setting *s, const char *text)
 	char message[512] = "", *written;
 
 	memset(&object, 0, sizeof(object));
-	assert_int_equal(setting_parse(s, &object, text, SETTING_NATIVE, message, sizeof(message)), 0);
+	assert_int_equal(setting_parse(s, &object, text, SETTING_NATIVE, message, sizeof(message)),
+			 0);
 	written = setting_format(s, &object);
 	assert_non_null(written);
 	setting_clear(s, &object);
@@ -234,15 +267,20 @@ static void test_distance_counts_slips(void **state)
 	assert_int_equal(distance("budgt", "budget"), 1);
 	assert_int_equal(distance("bbudget", "budget"), 1);
 	assert_int_equal(distance("kitten", "sitting"), 3);
-	assert_int_equal(distance("0123456789012345678901234567890123456789012345678901234567890123", "a"), SIZE_MAX);
+	assert_int_equal(
+		distance("0123456789012345678901234567890123456789012345678901234567890123", "a"),
+		SIZE_MAX);
 }
 
 static void test_a_name_of_another_pool_leads_to_ours(void **state)
 {
 	(void)state;
-	assert_string_equal(setting_guess(SETTING_SECTION_POOL, "maximumPoolSize")->name, "max_size");
-	assert_string_equal(setting_guess(SETTING_SECTION_POOL, "server_lifetime")->name, "max_lifetime");
-	assert_string_equal(setting_guess(SETTING_SECTION_SIDEPOOL, "max_client_conn")->name, "max_clients");
+	assert_string_equal(setting_guess(SETTING_SECTION_POOL, "maximumPoolSize")->name,
+			    "max_size");
+	assert_string_equal(setting_guess(SETTING_SECTION_POOL, "server_lifetime")->name,
+			    "max_lifetime");
+	assert_string_equal(setting_guess(SETTING_SECTION_SIDEPOOL, "max_client_conn")->name,
+			    "max_clients");
 	assert_null(setting_guess(SETTING_SECTION_SIDEPOOL, "colour"));
 }
 
@@ -253,11 +291,14 @@ static void test_variables_follow_the_names(void **state)
 	(void)state;
 	setting_variable(setting_find(SETTING_SECTION_SIDEPOOL, "budget"), "", name, sizeof(name));
 	assert_string_equal(name, "SIDEPOOL_BUDGET");
-	setting_variable(setting_find(SETTING_SECTION_POOL, "max_size"), "main", name, sizeof(name));
+	setting_variable(setting_find(SETTING_SECTION_POOL, "max_size"), "main", name,
+			 sizeof(name));
 	assert_string_equal(name, "SIDEPOOL_POOL_MAX_SIZE");
-	setting_variable(setting_find(SETTING_SECTION_POOL, "max_size"), "re-ports", name, sizeof(name));
+	setting_variable(setting_find(SETTING_SECTION_POOL, "max_size"), "re-ports", name,
+			 sizeof(name));
 	assert_string_equal(name, "SIDEPOOL_POOL_RE_PORTS_MAX_SIZE");
-	setting_variable(setting_find(SETTING_SECTION_APPLICATION, "max"), "api", name, sizeof(name));
+	setting_variable(setting_find(SETTING_SECTION_APPLICATION, "max"), "api", name,
+			 sizeof(name));
 	assert_string_equal(name, "");
 }
 
