@@ -98,7 +98,8 @@ static void test_aliases_of_the_env_file_are_taken(void **state)
 {
 	char *const *environment =
 		env("DATABASE_URL=postgres://u@h/db", "DB_POOL_SIZE=5", "DB_MAX_OVERFLOW=10",
-		    "DB_POOL_TIMEOUT=2.5", "DB_POOL_RECYCLE=1800", "DB_ECHO=True");
+		    "DB_POOL_TIMEOUT=2.5", "DB_POOL_RECYCLE=1800", "DB_ECHO=True",
+		    "PGCONNECT_TIMEOUT=4");
 	struct config *c = load_silently(NULL, environment, NULL);
 
 	(void)state;
@@ -108,6 +109,7 @@ static void test_aliases_of_the_env_file_are_taken(void **state)
 	assert_int_equal(c->pools[0].max_overflow, 10);
 	assert_int_equal(c->pools[0].acquire_timeout_us, 2500 * USEC_PER_MS);
 	assert_int_equal(c->pools[0].max_lifetime_us, 1800 * USEC_PER_SEC);
+	assert_int_equal(c->pools[0].connect_timeout_us, 4 * USEC_PER_SEC);
 	assert_true(c->log_statements);
 	config_free(c);
 }
