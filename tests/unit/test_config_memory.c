@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation of a load, a dump and a comparison fails once: the n-th, for each n, alone or with all that follow. Nothing
- * crashes, and the result is an error. libc's own allocations (strdup, open_memstream, fopen) fail with ours, since malloc is replaced for the
- * whole process; where a sanitizer or valgrind has done so, the test is skipped.
+ * Every allocation of a load, a dump and a comparison fails once: the n-th, for each n, alone or with all that follow.
+ * Nothing crashes, and the result is an error. libc's own allocations (strdup, open_memstream, fopen) fail with ours, since
+ * malloc is replaced for the whole process; where a sanitizer or valgrind has done so, the test is skipped.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
 
-static long countdown; /* to the call that fails; 0: none does */
+/* Calls up to the one that fails; 0: none does. Volatile: gcc knows malloc() and thinks that it looks at nothing of ours. */
+static volatile long countdown;
 static bool goes_on;   /* those after it fail too */
 static bool failed;
 
