@@ -57,19 +57,12 @@ static struct sidepool_error *violation(const char *format, ...)
 }
 
 /* What the answer to a query teaches for the next time. */
-static void learn(struct sidepool *sp, const struct request *q, const struct sidepool_reply *reply)
+static void learn(const struct request *q, const struct sidepool_reply *reply)
 {
 	const struct sidepool_result *r = sidepool_result(reply, 0);
-	const char *text = (const char *)q->frame.data + q->sql_at;
-	size_t len = q->sql_len;
 
-	if (!r || q->kind != REQUEST_QUERY)
-		return;
-	if (q->statement) {
-		text = q->statement->text;
-		len = q->statement->len;
-	}
-	statements_learn(&sp->statements, text, len, r->statement_id, r->columns);
+	if (r && q->statement)
+		statement_learn(q->statement, r->statement_id, r->columns);
 }
 
 /* A stream's next chunk leaves out the columns that its last result has. */
@@ -101,9 +94,9 @@ static void stamp_lease(struct sidepool *sp, struct sidepool_reply *reply)
 /* The daemon refused the id before it did anything: the text follows. */
 static bool send_text(struct sidepool *sp, struct request *q, struct sidepool_reply *reply)
 {
-	if (sidepool_code(reply) != SIDEPOOL_E_UNKNOWN_STATEMENT || !q->statement)
+	if (sidepool_code(reply) != SIDEPOOL_E_UNKNOWN_STATEMENT || !q->by_id)
 		return false;
-	statements_forget(&sp->statements, q->statement);
+	statement_forget(q->statement);
 	encode_query_again(q);
 	if (q->frame.failed)
 		return false;
@@ -134,7 +127,7 @@ bool answer_message(struct sidepool *sp, struct request *q, struct sidepool_repl
 	}
 	if (send_text(sp, q, reply))
 		return true;
-	learn(sp, q, reply);
+	learn(q, reply);
 	follow_stream(sp, q, reply);
 	stamp_lease(sp, reply);
 	request_complete(&sp->requests, q, reply);
@@ -163,7 +156,7 @@ static void requeue(struct sidepool *sp, struct request *q)
 		return;
 	}
 	q->sent = 0;
-	if (q->statement)
+	if (q->by_id || (q->known && q->statement))
 		encode_query_again(q);
 	if (q->frame.failed)
 		answer_error(sp, q, SIDEPOOL_E_OUT_OF_MEMORY, SIDEPOOL_OUTCOME_NOT_SENT,
@@ -179,7 +172,7 @@ void answer_lost(struct sidepool *sp, int code, const char *why)
 		next = l->next;
 		requeue(sp, container_of(l, struct request, link));
 	}
-	statements_clear(&sp->statements);
+	statements_forget_ids(&sp->statements);
 	streams_clear(&sp->streams);
 }
 

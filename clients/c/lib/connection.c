@@ -309,10 +309,10 @@ void connection_read(struct sidepool *sp, bool wait)
 /* What the daemon still said before it closed is read first: it may have answered. */
 static void send_failed(struct sidepool *sp, int error)
 {
-	uint64_t number = sp->connection.number;
+	int fd = sp->connection.fd;
 
 	connection_read(sp, false);
-	if (is_open(sp) && sp->connection.number == number)
+	if (sp->connection.fd == fd) /* a new one has another number: the old is still open */
 		fail(sp, SIDEPOOL_E_DAEMON_LOST, strerror(error));
 }
 

@@ -110,52 +110,46 @@ static void begin_query(struct request *q, const char *sql, size_t sql_len, size
 			size_t open[2])
 {
 	struct bytes *b = &q->frame;
-	size_t expected = rest + (q->statement ? 8 : sql_len + 6);
-	size_t sql_end;
+	size_t expected = rest + (q->by_id ? 8 : sql_len + 6);
 
 	q->query_at = b->len;
 	open[0] = pb_open(b, REQUEST_QUERY, expected + 6);
 	open[1] = pb_open(b, QUERY_STATEMENT, expected);
-	if (q->statement) {
+	if (q->by_id)
 		pb_uint(b, STATEMENT_STATEMENT_ID, q->statement->id);
-	} else {
+	else
 		pb_blob(b, STATEMENT_SQL, sql, sql_len);
-		q->sql_len = sql_len;
-	}
-	sql_end = b->len;
 	if (q->known)
 		pb_uint(b, STATEMENT_KNOWN_COLUMNS_ID, q->known->id);
 	q->rest_at = b->len;
-	q->sql_at = b->len - sql_end; /* for now its distance from there: see end_query() */
 }
 
-/* Closing moves what is inside where the expected length was wrong, so the places are counted from
- * the end. */
+/*
+ * Closing moves what is inside where the expected length was wrong, so the place of the rest is counted from the end.
+ */
 static void end_query(struct request *q, const size_t open[2])
 {
 	struct bytes *b = &q->frame;
-	size_t behind, rest_len = b->len - q->rest_at, statement_end;
+	size_t statement_end;
 
+	q->rest_len = b->len - q->rest_at;
 	pb_close(b, open[1]);
 	statement_end = b->len;
 	pb_uint(b, QUERY_CHUNK_BYTES, q->chunk_bytes);
-	behind = b->len - statement_end;
+	q->rest_at = b->len - statement_end + q->rest_len;
 	pb_close(b, open[0]);
-	q->rest_len = rest_len;
-	q->rest_at = b->len - behind - rest_len;
-	q->sql_at = q->rest_at - q->sql_at - q->sql_len;
+	q->rest_at = b->len - q->rest_at;
 }
 
 bool encode_query(struct request *q, const char *sql, const struct sidepool_params *params,
 		  bool binary, bool simple)
 {
 	struct bytes *b = &q->frame;
-	size_t sql_len = strlen(sql);
 	size_t rest = params ? rows_params_bytes(params) + params->count * 7 : 0;
 	size_t open[2];
 	bool ok;
 
-	begin_query(q, sql, sql_len, rest, open);
+	begin_query(q, sql, strlen(sql), rest, open);
 	encode_parameter_types(b, params);
 	ok = encode_parameters(b, params);
 	pb_uint(b, STATEMENT_RESULT_FORMAT, binary);
@@ -167,17 +161,15 @@ bool encode_query(struct request *q, const char *sql, const struct sidepool_para
 void encode_query_again(struct request *q)
 {
 	struct bytes rest = { .data = NULL };
-	struct statement *statement = q->statement;
 	size_t open[2];
 
 	bytes_put(&rest, q->frame.data + q->rest_at, q->rest_len);
 	q->frame.len = q->query_at;
-	q->statement = NULL;
+	q->by_id = false;
 	q->known = columns_unref(q->known);
-	begin_query(q, statement->text, statement->len, rest.len, open);
+	begin_query(q, statement_text(q->statement), q->statement->len, rest.len, open);
 	bytes_put(&q->frame, rest.data, rest.len);
 	end_query(q, open);
 	q->frame.failed |= rest.failed;
-	statement_unref(statement);
 	bytes_deinit(&rest);
 }

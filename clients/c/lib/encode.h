@@ -32,11 +32,11 @@ void encode_parameter_types(struct bytes *b, const struct sidepool_params *param
 bool encode_parameters(struct bytes *b, const struct sidepool_params *params);
 
 /*
- * Request.query. The statement goes by its id if `q->statement` is set, else as text. Returns false
+ * Request.query. The statement goes by its id if `q->by_id` is set, else as text. Returns false
  * where a parameter is too long.
  */
 bool encode_query(struct request *q, const char *sql, const struct sidepool_params *params,
 		  bool binary, bool simple);
 
-/* Replaces the id of a query that was encoded before by the text. */
+/* Writes a query that was written before again, with the text, and without columns that it knows. Only with q->statement. */
 void encode_query_again(struct request *q);

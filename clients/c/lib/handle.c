@@ -203,9 +203,9 @@ static int turn(struct sidepool *sp, short revents, bool wait)
 {
 	connection_bury(&sp->connection);
 	connection_tick(sp);
-	connection_flush(sp);
 	if (revents & ~POLLOUT)
 		connection_read(sp, wait);
+	connection_flush(sp);
 	expire(sp);
 	handle_deliver(sp);
 	connection_flush(sp);

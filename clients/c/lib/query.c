@@ -18,15 +18,20 @@ enum {
 };
 
 /* Which id, and which columns, the daemon is known to know. */
-static void use_cache(struct ask *a, const char *sql)
+static void use_cache(struct ask *a, const char *sql, const struct sidepool_params *params)
 {
-	struct statement *f = statements_find(&a->sp->statements, sql, strlen(sql));
+	struct statement_key key = { .text = sql, .len = strlen(sql) };
+	struct request *q = a->q;
 
-	if (!f)
+	if (params && params->types) {
+		key.types = params->types;
+		key.n_types = params->count;
+	}
+	q->statement = statements_get(&a->sp->statements, &key);
+	if (!q->statement)
 		return;
-	if (!a->call.lease && !a->call.acquire)
-		a->q->statement = statement_ref(f);
-	a->q->known = columns_ref(f->columns);
+	q->by_id = q->statement->id != 0 && !a->call.lease && !a->call.acquire;
+	q->known = columns_ref(q->statement->columns);
 }
 
 uint32_t sidepool_query(struct sidepool *sp, const char *sql, const struct sidepool_params *params,
@@ -45,7 +50,7 @@ uint32_t sidepool_query(struct sidepool *sp, const char *sql, const struct sidep
 	if (a.code != 0)
 		return ask_end(&a);
 	a.q->chunk_bytes = a.call.chunk_bytes;
-	use_cache(&a, sql);
+	use_cache(&a, sql, params);
 	if (!encode_query(a.q, sql, params, a.call.binary, false))
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "a parameter is longer than 2 GiB");
 	return ask_end(&a);

@@ -45,10 +45,10 @@ struct request {
 	struct sidepool_reply *reply;
 
 	/* Query: how it was encoded, for the case that the daemon wants the text after all. */
-	struct statement *statement; /* ref: sent by its id */
+	struct statement *statement; /* ref; NULL: not one that is kept */
+	bool by_id;                  /* sent as its id, without the text */
 	struct columns *known;       /* ref: the answer may leave these out */
 	size_t query_at;             /* where Request.query begins */
-	size_t sql_at, sql_len;      /* the text, if that was sent */
 	size_t rest_at, rest_len;    /* the Statement's other fields */
 	uint32_t chunk_bytes;
 	uint64_t stream; /* Fetch, CopyData: which */

@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hash table with chains, whose size is fixed by the setting: at most `max` statements on as many
- * buckets, rounded up. The texts come from the program itself, so the hash need not withstand an
- * attacker.
+ * A hash table with chains, whose size is fixed by the setting: at most `max` statements on as many buckets, rounded up. The
+ * texts come from the program itself, so the hash need not withstand an attacker.
  */
 #include "statements.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t hash_text(const char *text, size_t len)
+static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)
 {
 	const uint64_t multiplier = UINT64_C(0x9e3779b97f4a7c15);
-	uint64_t h = len * multiplier;
+	const char *at = data;
 	uint64_t word;
 
-	for (; len >= 8; text += 8, len -= 8) {
-		memcpy(&word, text, 8);
+	h ^= len * multiplier;
+	for (; len >= 8; at += 8, len -= 8) {
+		memcpy(&word, at, 8);
 		h = (h ^ word) * multiplier;
 		h ^= h >> 29;
 	}
 	word = 0;
-	memcpy(&word, text, len);
+	if (len > 0)
+		memcpy(&word, at, len);
 	h = (h ^ word) * multiplier;
 	return h ^ h >> 32;
+}
+
+static uint64_t hash_key(const struct statement_key *key)
+{
+	uint64_t h = hash_bytes(0, key->text, key->len);
+
+	return key->n_types > 0 ? hash_bytes(h, key->types, key->n_types * sizeof(*key->types)) : h;
 }
 
 static size_t n_buckets(const struct statements *s)
@@ -46,87 +54,71 @@ void statements_init(struct statements *s, size_t max)
 	list_init(&s->lru);
 }
 
-struct statement *statement_ref(struct statement *statement)
+const char *statement_text(const struct statement *f)
 {
-	statement->refs++;
-	return statement;
+	return f->data + f->n_types * sizeof(uint32_t);
 }
 
-struct statement *statement_unref(struct statement *statement)
+struct statement *statement_unref(struct statement *f)
 {
-	if (statement && --statement->refs == 0) {
-		columns_unref(statement->columns);
-		free(statement);
+	if (f && --f->refs == 0) {
+		columns_unref(f->columns);
+		free(f);
 	}
 	return NULL;
 }
 
-void statements_forget(struct statements *s, struct statement *statement)
+static void drop(struct statements *s, struct statement *f)
 {
-	struct statement **at;
+	struct statement **at = bucket(s, f->hash);
 
-	if (!s->buckets)
-		return;
-	for (at = bucket(s, statement->hash); *at && *at != statement;)
+	while (*at != f)
 		at = &(*at)->chain;
-	if (!*at)
-		return;
-	*at = statement->chain;
-	list_remove(&statement->lru);
+	*at = f->chain;
+	list_remove(&f->lru);
 	s->count--;
-	statement_unref(statement);
-}
-
-void statements_clear(struct statements *s)
-{
-	while (!list_empty(&s->lru))
-		statements_forget(s, (struct statement *)(void *)s->lru.next);
+	statement_unref(f);
 }
 
 void statements_deinit(struct statements *s)
 {
-	statements_clear(s);
+	while (!list_empty(&s->lru))
+		drop(s, (struct statement *)(void *)s->lru.next);
 	free(s->buckets);
 	s->buckets = NULL;
 }
 
-static struct statement *look_up(struct statements *s, const char *text, size_t len, uint64_t hash)
+static bool is_key(const struct statement *f, const struct statement_key *key)
 {
-	struct statement *f;
+	size_t types = key->n_types * sizeof(*key->types);
 
-	if (!s->buckets)
-		return NULL;
-	for (f = *bucket(s, hash); f; f = f->chain)
-		if (f->hash == hash && f->len == len && memcmp(f->text, text, len) == 0)
+	return f->len == key->len && f->n_types == key->n_types &&
+	       (types == 0 || memcmp(f->data, key->types, types) == 0) &&
+	       memcmp(f->data + types, key->text, key->len) == 0;
+}
+
+static struct statement *find(struct statements *s, const struct statement_key *key, uint64_t hash)
+{
+	for (struct statement *f = *bucket(s, hash); f; f = f->chain)
+		if (f->hash == hash && is_key(f, key))
 			return f;
 	return NULL;
 }
 
-struct statement *statements_find(struct statements *s, const char *text, size_t len)
+static struct statement *add(struct statements *s, const struct statement_key *key, uint64_t hash)
 {
-	struct statement *f;
-
-	if (s->count == 0 || len > STATEMENT_TEXT_MAX)
-		return NULL;
-	f = look_up(s, text, len, hash_text(text, len));
-	if (f && s->lru.next != &f->lru) {
-		list_remove(&f->lru);
-		list_prepend(&s->lru, &f->lru);
-	}
-	return f;
-}
-
-static struct statement *add(struct statements *s, const char *text, size_t len, uint64_t hash)
-{
-	struct statement *f = malloc(sizeof(*f) + len + 1);
+	size_t types = key->n_types * sizeof(*key->types);
+	struct statement *f = malloc(sizeof(*f) + types + key->len + 1);
 
 	if (!f)
 		return NULL;
-	*f = (struct statement){ .refs = 1, .hash = hash, .len = len };
-	memcpy(f->text, text, len);
-	f->text[len] = '\0';
+	*f = (struct statement){ .refs = 1, .hash = hash, .len = key->len, .n_types = key->n_types };
+	if (types > 0)
+		memcpy(f->data, key->types, types);
+	memcpy(f->data + types, key->text, key->len);
+	f->data[types + key->len] = '\0';
 	if (s->count == s->max)
-		statements_forget(s, (struct statement *)(void *)s->lru.prev);
+		drop(s, (struct statement *)(void *)s->lru.prev);
 	f->chain = *bucket(s, hash);
 	*bucket(s, hash) = f;
 	list_prepend(&s->lru, &f->lru);
@@ -134,27 +126,49 @@ static struct statement *add(struct statements *s, const char *text, size_t len,
 	return f;
 }
 
-void statements_learn(struct statements *s, const char *text, size_t len, uint64_t id,
-		      struct columns *columns)
+struct statement *statements_get(struct statements *s, const struct statement_key *key)
 {
-	uint64_t hash;
 	struct statement *f;
+	uint64_t hash;
 
-	if (s->max == 0 || len > STATEMENT_TEXT_MAX || id == 0)
-		return;
+	if (s->max == 0 || key->len > STATEMENT_TEXT_MAX)
+		return NULL;
 	if (!s->buckets)
 		s->buckets = calloc(n_buckets(s), sizeof(*s->buckets));
 	if (!s->buckets)
-		return;
-	hash = hash_text(text, len);
-	f = look_up(s, text, len, hash);
+		return NULL;
+	hash = hash_key(key);
+	f = find(s, key, hash);
 	if (!f)
-		f = add(s, text, len, hash);
+		f = add(s, key, hash);
 	if (!f)
-		return;
-	f->id = id;
-	if (f->columns == columns)
+		return NULL;
+	if (s->lru.next != &f->lru) {
+		list_remove(&f->lru);
+		list_prepend(&s->lru, &f->lru);
+	}
+	f->refs++;
+	return f;
+}
+
+void statement_forget(struct statement *f)
+{
+	f->id = 0;
+	f->columns = columns_unref(f->columns);
+}
+
+void statements_forget_ids(struct statements *s)
+{
+	for (struct list *l = s->lru.next; l != &s->lru; l = l->next)
+		statement_forget((struct statement *)(void *)l);
+}
+
+void statement_learn(struct statement *f, uint64_t id, struct columns *columns)
+{
+	if (id != 0)
+		f->id = id;
+	if (!columns || columns->id == 0 || f->columns == columns)
 		return;
 	columns_unref(f->columns);
-	f->columns = columns && columns->id != 0 ? columns_ref(columns) : NULL;
+	f->columns = columns_ref(columns);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the daemon calls the statements that were sent on this connection: text to id, the least
- * recently used goes first. */
+/*
+ * What the daemon calls the statements that were sent on this connection. A statement is its text and the types of its
+ * parameters, as the daemon counts them. The least recently used goes first.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,15 +12,23 @@
 #include "columns.h"
 #include "list.h"
 
+struct statement_key {
+	const char *text;
+	size_t len;
+	const uint32_t *types; /* NULL where n_types is 0 */
+	size_t n_types;
+};
+
 struct statement {
 	struct list lru;         /* statements::lru */
 	struct statement *chain; /* the next in its bucket */
-	unsigned refs; /* the cache's, and one for each request that was sent with the id alone */
+	unsigned refs;           /* the cache's, and one for each request in flight */
 	uint64_t hash;
-	uint64_t id;
-	struct columns *columns; /* shared; NULL: none known */
+	uint64_t id;             /* 0: not known */
+	struct columns *columns; /* shared; NULL: not known */
 	size_t len;
-	char text[];
+	size_t n_types;
+	char data[]; /* the types, then the text */
 };
 
 struct statements {
@@ -35,20 +45,18 @@ enum {
 void statements_init(struct statements *s, size_t max);
 void statements_deinit(struct statements *s);
 
-/* NULL if it is not there. */
-struct statement *statements_find(struct statements *s, const char *text, size_t len);
-
-/*
- * What an answer said of a text. Lack of memory loses only the saving.
- */
-void statements_learn(struct statements *s, const char *text, size_t len, uint64_t id,
-		      struct columns *columns);
-
-/* The daemon does not know its id any more. */
-void statements_forget(struct statements *s, struct statement *statement);
+/* The statement of that key, made if need be, a reference of the caller's. NULL: it is not to be kept, or there is no memory. */
+struct statement *statements_get(struct statements *s, const struct statement_key *key);
 
 /* The connection is gone, and the ids with it. */
-void statements_clear(struct statements *s);
+void statements_forget_ids(struct statements *s);
 
-struct statement *statement_ref(struct statement *statement);
-struct statement *statement_unref(struct statement *statement);
+const char *statement_text(const struct statement *f);
+
+/* What an answer said of it. */
+void statement_learn(struct statement *f, uint64_t id, struct columns *columns);
+
+/* The daemon does not know its id any more. */
+void statement_forget(struct statement *f);
+
+struct statement *statement_unref(struct statement *f);
