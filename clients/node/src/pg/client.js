@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+// node-postgres's Client. connect() takes nothing from the pool: a client is a queue of queries, one after the other, and
+// a Runner that knows where they go. The process id of the connection behind is known while there is a lease.
+import { EventEmitter } from "node:events";
+import { escapeIdentifier, escapeLiteral } from "../sql.js";
+import { Connection } from "./connection.js";
+import { ConnectionParameters } from "./connection-parameters.js";
+import { asPgError } from "./database-error.js";
+import { defaults } from "./defaults.js";
+import { Query } from "./query.js";
+import { Runner } from "./runner.js";
+import { shareTransport } from "./transports.js";
+import { TypeOverrides } from "./type-overrides.js";
+
+const SETTINGS_OF_A_SESSION = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+
+const milliseconds = (value) => (value ? parseInt(value, 10) : 0);
+
+/** The script that a session begins with. */
+function startupOf(parameters) {
+  const sets = SETTINGS_OF_A_SESSION.filter((name) => milliseconds(parameters[name]) > 0);
+  return sets.map((name) => `SET ${name} = ${milliseconds(parameters[name])}`).join("; ");
+}
+
+function hidden(object, name, value) {
+  Object.defineProperty(object, name, { configurable: true, enumerable: false, writable: true, value });
+}
+
+export class Client extends EventEmitter {
+  constructor(config) {
+    super();
+    const given = typeof config === "object" && config !== null ? config : {};
+    this.connectionParameters = new ConnectionParameters(config);
+    const { user, database, port, host, password, ssl, replication } = this.connectionParameters;
+    Object.assign(this, { user, database, port, host, replication, ssl: ssl || false });
+    hidden(this, "password", password);
+    this.binary = given.binary || defaults.binary;
+    this.pipeline = Boolean(given.pipeline);
+    this.processID = null;
+    this.secretKey = null;
+    this.connection = new Connection(this);
+    this._Promise = given.Promise || Promise;
+    this._types = new TypeOverrides(given.types);
+    this._connectionTimeoutMillis = given.connectionTimeoutMillis || 0;
+    this._state = "new"; // "new", "connecting", "connected", "ending", "ended"
+    this._queryable = true;
+    this._queryQueue = [];
+    this._activeQuery = null;
+    this._abort = new AbortController();
+    this._share = null;
+    this._runner = null;
+    this._held = false; // keeps the process alive
+    this._deadlineMs = this.connectionParameters.sidepool.lease === "session" ? 0 : milliseconds(this.connectionParameters.statement_timeout);
+  }
+
+  get _ending() {
+    return this._state === "ending" || this._state === "ended";
+  }
+
+  get _connected() {
+    return this._state === "connected";
+  }
+
+  get activeQuery() {
+    return this._activeQuery;
+  }
+
+  get queryQueue() {
+    return this._queryQueue;
+  }
+
+  connect(callback) {
+    const connected = this.#connect();
+    if (!callback) return this._Promise.resolve(connected);
+    connected.then(
+      (client) => callback(null, client),
+      (error) => callback(error),
+    );
+    return undefined;
+  }
+
+  async #connect() {
+    if (this._state !== "new") throw new Error("Client has already been connected. You cannot reuse a client.");
+    this._state = "connecting";
+    try {
+      await this.#open();
+    } catch (error) {
+      this.#connectFailed(error);
+      throw this._connectError ?? error;
+    }
+    if (this._state !== "connecting") throw this._connectError ?? new Error("Connection terminated");
+    this._state = "connected";
+    this.ref();
+    process.nextTick(() => {
+      this.emit("connect");
+      this._pulse();
+    });
+    return this;
+  }
+
+  async #open() {
+    const { sidepool, application_name, fallback_application_name } = this.connectionParameters;
+    this._share = shareTransport({ socket: sidepool.socket, application: application_name || fallback_application_name });
+    const { transport } = this._share;
+    this._runner = new Runner(transport, { ...sidepool, startup: startupOf(this.connectionParameters) });
+    this._runner.onNotification = ({ channel, payload, backendPid }) =>
+      this.emit("notification", { name: "notification", length: 0, processId: backendPid, channel, payload });
+    this._runner.onBackend = (pid) => {
+      this.processID = pid || null;
+    };
+    const options = { signal: this._abort.signal, deadlineMs: this._connectionTimeoutMillis };
+    if (!transport.connection) await transport.request({ ping: {} }, options);
+    await this._runner.open(options);
+  }
+
+  #connectFailed(error) {
+    this._queryable = false;
+    this._state = "ended";
+    this._share?.release();
+    this.#failAll(error);
+  }
+
+  query(config, values, callback) {
+    if (config === null || config === undefined) throw new TypeError("Client was passed a null or undefined query");
+    const [query, result] = this.#queryOf(config, values, callback);
+    this.#armTimeout(query, config);
+    if (this.binary && !query.binary) query.binary = true;
+    if (query._result && !query._result._types) query._result._types = this._types;
+    const refusal = this.#refusal();
+    if (refusal) {
+      process.nextTick(() => query.handleError(refusal, this.connection));
+      return result;
+    }
+    this._queryQueue.push(query);
+    this._pulse();
+    return result;
+  }
+
+  /** [the query to submit, what query() returns] */
+  #queryOf(config, values, callback) {
+    if (typeof config.submit === "function") {
+      if (!config.callback && typeof values === "function") config.callback = values;
+      else if (!config.callback && callback) config.callback = callback;
+      return [config, config];
+    }
+    const query = new Query(config, values, callback);
+    if (query.callback) {
+      if (typeof query.callback !== "function") throw new TypeError("callback is not a function");
+      return [query, undefined];
+    }
+    const result = new this._Promise((resolve, reject) => {
+      query.callback = (error, done) => (error ? reject(error) : resolve(done));
+    }).catch((error) => {
+      if (error instanceof Error) Error.captureStackTrace(error); // one that leads to who asked
+      throw error;
+    });
+    return [query, result];
+  }
+
+  #refusal() {
+    if (this._ending) return new Error("Client was closed and is not queryable");
+    if (!this._queryable) return new Error("Client has encountered a connection error and is not queryable");
+    return null;
+  }
+
+  #armTimeout(query, config) {
+    const ms = milliseconds(config.query_timeout || this.connectionParameters.query_timeout);
+    if (ms === 0) return;
+    const callback = query.callback ?? (() => {});
+    const timer = setTimeout(() => {
+      const error = new Error("Query read timeout");
+      const at = this._queryQueue.indexOf(query);
+      if (at >= 0) this._queryQueue.splice(at, 1);
+      query.callback = () => {}; // it has had its answer
+      callback(error);
+      this._pulse();
+    }, ms);
+    query.callback = (error, result) => {
+      clearTimeout(timer);
+      callback(error, result);
+    };
+  }
+
+  /** Submits the next query if none is active. */
+  _pulse() {
+    if (this._state !== "connected" || this._activeQuery) return;
+    const query = this._queryQueue.shift();
+    if (!query) {
+      if (this.hasExecuted) this.emit("drain");
+      return;
+    }
+    this._activeQuery = query;
+    this.hasExecuted = true;
+    const mistake = query.submit(this.connection);
+    if (!mistake) return;
+    process.nextTick(() => {
+      this._activeQuery = null;
+      query.handleError(mistake, this.connection);
+      this._pulse();
+    });
+  }
+
+  /** The active query has ended. */
+  _ready(query) {
+    if (query && this._activeQuery !== query) return; // it was given up
+    this._activeQuery = null;
+    query?.handleReadyForQuery(this.connection);
+    this._pulse();
+  }
+
+  _queryFailed(query, error) {
+    if (this._activeQuery !== query) return;
+    this._activeQuery = null;
+    query.handleError(error, this.connection);
+    this._pulse();
+  }
+
+  _notice(message) {
+    this.emit("notice", message);
+  }
+
+  #failAll(error) {
+    const queries = this._queryQueue.splice(0);
+    if (this._activeQuery) queries.unshift(this._activeQuery);
+    this._activeQuery = null;
+    for (const query of queries) process.nextTick(() => query.handleError(asPgError(error), this.connection));
+  }
+
+  end(callback) {
+    const ended = this.#end();
+    if (!callback) return this._Promise.resolve(ended);
+    ended.then(() => callback());
+    return undefined;
+  }
+
+  async #end() {
+    if (this._state === "new" || this._state === "ended") {
+      this._state = "ended";
+      return;
+    }
+    if (this._state === "ending") {
+      await new Promise((resolve) => this.once("end", resolve));
+      return;
+    }
+    await this.#close(new Error("Connection terminated"));
+  }
+
+  /** Ends at once, as the end of a socket would. */
+  _terminate(error) {
+    if (this._ending) return;
+    if (this._state === "connecting") this._connectError = error ?? new Error("Connection terminated unexpectedly");
+    this.#close(error ?? new Error("Connection terminated unexpectedly")).catch(() => {}); // it is gone either way
+  }
+
+  async #close(error) {
+    this._state = "ending";
+    this._queryable = false;
+    this._abort.abort(error);
+    this.#failAll(error);
+    this.unref();
+    await this._runner?.close().catch(() => {}); // the daemon ends a lease whose client is gone
+    this._state = "ended";
+    this._share?.release();
+    this.processID = null;
+    this.connection.emit("end");
+    this.emit("end");
+  }
+
+  /** As a pool takes it back: a transaction that is open is rolled back. */
+  async _reset() {
+    if (this._runner) await this._runner.reset();
+  }
+
+  ref() {
+    if (this._held || this._state !== "connected") return;
+    this._held = true;
+    this._share.transport.hold(true);
+  }
+
+  unref() {
+    if (!this._held) return;
+    this._held = false;
+    this._share.transport.hold(false);
+  }
+
+  /** "I" (idle), "T" (in a transaction), "E" (in a failed one); null before connect. */
+  getTransactionStatus() {
+    return this._state === "connected" ? this._runner.status : null;
+  }
+
+  /** Ends a query of this client: one that waits is forgotten, one that runs is cancelled. */
+  cancel(client, query) {
+    const at = client._queryQueue.indexOf(query);
+    if (at >= 0) client._queryQueue.splice(at, 1);
+    else if (client._activeQuery === query) client._abortActive();
+  }
+
+  _abortActive() {
+    this._abort.abort(new Error("cancelled"));
+    this._abort = new AbortController();
+  }
+
+  setTypeParser(oid, format, parse) {
+    return this._types.setTypeParser(oid, format, parse);
+  }
+
+  getTypeParser(oid, format) {
+    return this._types.getTypeParser(oid, format);
+  }
+
+  escapeIdentifier(name) {
+    return escapeIdentifier(name);
+  }
+
+  escapeLiteral(text) {
+    return escapeLiteral(text);
+  }
+
+  async [Symbol.asyncDispose]() {
+    await this.end();
+  }
+}
+
+Client.Query = Query;
