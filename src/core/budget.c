@@ -84,13 +84,16 @@ static bool has_better_claim(const struct pool *a, const struct pool *b)
 
 bool budget_is_next(const struct pool *p)
 {
-	const struct pool *other;
+	struct pool *other;
 
 	if (p->core->n_blocked == 0)
 		return true;
 	TAILQ_FOREACH(other, &p->core->pools, link)
-		if (other != p && other->blocked && budget_allows(other) && has_better_claim(other, p))
+		if (other != p && other->blocked && budget_allows(other) && has_better_claim(other, p)) {
+			/* Its claim may have become the better one unnoticed. It opens one, or withdraws the claim. */
+			pool_stir(other);
 			return false;
+		}
 	return true;
 }
 
@@ -136,7 +139,7 @@ static void stir_blocked(struct core *c)
 			pool_stir(p);
 }
 
-void budget_freed(struct core *c)
+void budget_changed(struct core *c)
 {
 	if (c->n_blocked)
 		stir_blocked(c);
@@ -166,6 +169,6 @@ void budget_block(struct pool *p, bool blocked)
 	} else {
 		c->n_blocked--;
 		/* Its claim stood before those of others. */
-		budget_freed(c);
+		budget_changed(c);
 	}
 }

@@ -120,7 +120,8 @@ void budget_block(struct pool *p, bool blocked);
 bool budget_is_next(const struct pool *p);
 /* Whether a pool's idle connection has to make room for another pool's. */
 bool budget_hands_over(const struct pool *p, usec now);
-void budget_freed(struct core *c);
+/* A connection more or less: those who wait for the budget look again. */
+void budget_changed(struct core *c);
 
 /* lease.c */
 bool lease_decide(struct core *c, usec now, struct decision *d);

@@ -166,8 +166,8 @@ static void watch_activity(struct queue *q)
 	uint32_t weight = active ? q->app->share.weight : 0;
 	uint32_t min = active ? q->app->share.min : 0;
 
-	q->pool->active_weight += weight - q->active_weight;
-	q->pool->active_min += min - q->active_min;
+	q->pool->active_weight = q->pool->active_weight + weight - q->active_weight;
+	q->pool->active_min = q->pool->active_min + min - q->active_min;
 	q->active_weight = weight;
 	q->active_min = min;
 }

@@ -106,7 +106,7 @@ void slot_free(struct slot *s)
 	s->owner = NULL;
 	TAILQ_INSERT_HEAD(&p->core->free_slots, s, link);
 	pool_stir(p);
-	budget_freed(p->core);
+	budget_changed(p->core);
 }
 
 void slot_idle(struct slot *s, usec now)

@@ -55,7 +55,7 @@ uint32_t supply_wanted(const struct pool *p, usec now)
 		return 0;
 	/* One probe at a time; a connect that began before the breaker opened is as good as one. */
 	if (p->breaker.state != BREAKER_CLOSED)
-		return p->n[SLOT_CONNECTING] ? 0 : 1;
+		return p->n[SLOT_CONNECTING] ? 0 : MIN(room(p, now), 1U);
 	if (p->pressed && coming == 0 && pool_standing(p) < p->settings.max_size)
 		want = MAX(want, 1U);
 	want = MAX(want, less(p->settings.min_size, pool_standing(p)));
@@ -82,6 +82,7 @@ static bool open_slot(struct pool *p, struct slot *replaces, usec now, struct de
 	s->opened = now;
 	p->pressed = false;
 	breaker_connecting(&p->breaker);
+	budget_changed(p->core);
 	*d = (struct decision){ .type = DECISION_OPEN, .pool = p, .slot = s };
 	return true;
 }
