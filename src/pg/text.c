@@ -112,7 +112,8 @@ static int add(struct pg_texts *texts, const char *sql, size_t sql_bytes, const 
 		free(t);
 		return err_raise(-ENOMEM);
 	}
-	memcpy(t->types, types, n_types * sizeof(*types));
+	if (n_types > 0)
+		memcpy(t->types, types, n_types * sizeof(*types));
 	t->sql_bytes = sql_bytes;
 	t->n_types = n_types;
 	t->hash = hash;
