@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Accepting is our own because libuv drops connections when descriptors run out (its "EMFILE trick" accepts and closes).
- * Here whoever cannot be served yet waits in the kernel's queue: all that a connection needs is at hand before accept()
- * is called, and when it is not, accepting pauses until a connection closes, or for a moment where the lack may end
- * otherwise.
+ * Accepting is our own because libuv drops connections when descriptors run out (its "EMFILE trick"
+ * accepts and closes). Here whoever cannot be served yet waits in the kernel's queue: all that a
+ * connection needs is at hand before accept() is called, and when it is not, accepting pauses until
+ * a connection closes, or for a moment where the lack may end otherwise.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "util/macro.h"
 
 enum {
-	ACCEPTS_AT_ONCE = 256,   /* then the connections that are open have their turn */
+	ACCEPTS_AT_ONCE = 256, /* then the connections that are open have their turn */
 	ACCEPTS_AT_LAST = 8192,
 	ACCEPT_RETRY_US = 100000,
 };
@@ -34,13 +34,13 @@ static enum accept_result wait_until(struct sp_server *s, usec retry, const char
 
 	if (s->accept_paused)
 		return ACCEPT_WAIT;
-	log_debug(LOG_TOPIC_SP, LOG_FIELDS(log_uint("CONNECTIONS", s->counts.connections)), "accepting pauses: %s",
-		  why);
+	log_debug(LOG_TOPIC_SP, LOG_FIELDS(log_uint("CONNECTIONS", s->counts.connections)),
+		  "accepting pauses: %s", why);
 	s->accept_paused = true;
 	s->accept_retry = retry;
 	s->counts.accept_waits_total++;
 	LIST_FOREACH(l, &s->listeners, link)
-		(void)uv_poll_stop(&l->poll);
+	(void)uv_poll_stop(&l->poll);
 	sp_expiry_arm(s, retry);
 	return ACCEPT_WAIT;
 }
@@ -75,12 +75,14 @@ static void welcome(struct sp_server *s, int fd)
 	if (s->settings.max_connections_per_uid && n > s->settings.max_connections_per_uid) {
 		sp_uids_remove(&s->uids, cred.uid);
 		s->counts.refused_total++;
-		log_debug(LOG_TOPIC_SP, LOG_FIELDS(log_uint("UID", cred.uid), log_int("PID", cred.pid)),
+		log_debug(LOG_TOPIC_SP,
+			  LOG_FIELDS(log_uint("UID", cred.uid), log_int("PID", cred.pid)),
 			  "refused: the user has too many connections");
 		(void)close(fd);
 		return;
 	}
-	sp_conn_start(s, fd, &(struct sp_peer){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid });
+	sp_conn_start(s, fd,
+		      &(struct sp_peer){ .uid = cred.uid, .gid = cred.gid, .pid = cred.pid });
 }
 
 static enum accept_result accept_one(struct sp_server *s, struct sp_listener *l)
@@ -124,7 +126,7 @@ void sp_accept_resume(struct sp_server *s)
 	s->accept_paused = false;
 	s->accept_retry = USEC_NEVER;
 	LIST_FOREACH(l, &s->listeners, link)
-		(void)uv_poll_start(&l->poll, UV_READABLE, on_incoming);
+	(void)uv_poll_start(&l->poll, UV_READABLE, on_incoming);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -141,7 +143,10 @@ void sp_accept_close(struct sp_server *s, struct sp_listener *l)
 	bool ours = l->bound.path != NULL;
 
 	sp_bound_unlink(&l->bound);
-	/* Closing would reset who has connected already; with an inherited socket they wait for our successor. */
+	/*
+	 * Closing would reset who has connected already; with an inherited socket they wait for our
+	 * successor.
+	 */
 	if (ours && !s->closing && !s->accept_paused)
 		accept_some(s, l, ACCEPTS_AT_LAST);
 	LIST_REMOVE(l, link);
@@ -149,29 +154,29 @@ void sp_accept_close(struct sp_server *s, struct sp_listener *l)
 	sp_bound_deinit(&l->bound);
 }
 
-/* Takes `b` over in any case. */
-static int start_listener(struct sp_server *s, struct sp_bound *b)
+/* Takes `b` over on success. */
+static int start_listener(struct sp_server *s, const struct sp_bound *b)
 {
 	struct sp_listener *l = calloc(1, sizeof(*l));
 	int r;
 
-	if (!l) {
-		sp_bound_deinit(b);
+	if (!l)
 		return err_raise(-ENOMEM);
-	}
 	*l = (struct sp_listener){ .server = s, .bound = *b };
 	r = uv_poll_init(s->loop, &l->poll, l->bound.fd);
 	if (r < 0) {
-		sp_bound_deinit(&l->bound);
 		free(l);
 		return err_raise(r);
 	}
 	s->handles++;
 	LIST_INSERT_HEAD(&s->listeners, l, link);
 	r = s->accept_paused ? 0 : uv_poll_start(&l->poll, UV_READABLE, on_incoming);
-	if (r < 0)
+	if (r < 0) {
+		l->bound = SP_BOUND_NULL;
 		sp_accept_close(s, l);
-	return r < 0 ? err_raise(r) : 0;
+		return err_raise(r);
+	}
+	return 0;
 }
 
 int sp_server_listen(struct sp_server *s, const struct sp_address *address)
@@ -179,7 +184,12 @@ int sp_server_listen(struct sp_server *s, const struct sp_address *address)
 	struct sp_bound b;
 	int r = sp_bound_init(&b, address);
 
-	return r ? r : start_listener(s, &b);
+	if (r)
+		return r;
+	r = start_listener(s, &b);
+	if (r < 0)
+		sp_bound_deinit(&b);
+	return r;
 }
 
 int sp_server_adopt(struct sp_server *s, int fd)

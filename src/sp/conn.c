@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a connection: greeting, open, closed. It reads into the server's one buffer, hands up what is complete, and
- * keeps memory of its own only for a message that is cut. It pauses while its peer has too much in flight or reads too
- * little of what it asked for: then the kernel's buffers fill, and the peer waits.
+ * The life of a connection: greeting, open, closed. It reads into the server's one buffer, hands up
+ * what is complete, and keeps memory of its own only for a message that is cut. It pauses while its
+ * peer has too much in flight or reads too little of what it asked for: then the kernel's buffers
+ * fill, and the peer waits.
  *
- * Invariants: `paused` means that libuv does not read and the hangup watch does; whoever makes a reason to pause go away
- * calls sp_conn_may_resume(). Resuming is left to an idle callback, so that on_message is never called from within
- * an answer. A closed connection is in no list, and is freed when its handle is closed and its last reference gone.
+ * Invariants: `paused` means that libuv does not read and the hangup watch does; whoever makes a
+ * reason to pause go away calls sp_conn_may_resume(). Resuming is left to an idle callback, so that
+ * on_message is never called from within an answer. A closed connection is in no list, and is freed
+ * when its handle is closed and its last reference gone.
  */
 #include "sp/conn.h"
 
@@ -237,7 +239,10 @@ static void take(struct sp_conn *c, enum sp_frame_result r, struct sp_frame_mess
 		sp_conn_fail(c, &counts->protocol_errors_total, sp_frame_result_to_string(r));
 }
 
-/* Hands up all that is complete, as far as nothing speaks for a pause. Returns whether there was anything. */
+/*
+ * Hands up all that is complete, as far as nothing speaks for a pause. Returns whether there was
+ * anything.
+ */
 static bool take_all(struct sp_conn *c)
 {
 	struct sp_frame_message m;
@@ -270,7 +275,8 @@ static void parse(struct sp_conn *c)
 	}
 	account_frame(c);
 	if (s->counts.partial_bytes > s->settings.max_partial_bytes && c->frame_memory > 0) {
-		sp_conn_fail(c, &s->counts.overflows_total, "too much memory in unfinished messages");
+		sp_conn_fail(c, &s->counts.overflows_total,
+			     "too much memory in unfinished messages");
 		return;
 	}
 	if (has_reason_to_pause(c))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One peer of an sp_server, and the way to answer it. A connection stays valid as memory while somebody holds a
- * reference, and answers to one that is gone are dropped: nobody has to track who left.
+ * One peer of an sp_server, and the way to answer it. A connection stays valid as memory while
+ * somebody holds a reference, and answers to one that is gone are dropped: nobody has to track who
+ * left.
  *
  * An answer is encoded straight into the connection's output:
  *
@@ -10,8 +11,8 @@
  *	if (body)
  *		sp_reply_end(c, response_pack(body));
  *
- * Answers of one iteration of the loop are written together before it sleeps. So that none of them waits for the next
- * event, do not answer from a uv_prepare callback.
+ * Answers of one iteration of the loop are written together before it sleeps. So that none of them
+ * waits for the next event, do not answer from a uv_prepare callback.
  */
 
 #include <stdbool.h>
@@ -52,8 +53,8 @@ bool sp_conn_is_open(const struct sp_conn *c);
 size_t sp_conn_output_bytes(const struct sp_conn *c);
 
 /*
- * Whether unread answers exceed max_output_bytes. Who produces large answers waits for on_drained then: past
- * hard_output_bytes the connection is closed.
+ * Whether unread answers exceed max_output_bytes. Who produces large answers waits for on_drained
+ * then: past hard_output_bytes the connection is closed.
  */
 bool sp_conn_is_congested(const struct sp_conn *c);
 
@@ -61,14 +62,17 @@ bool sp_conn_is_congested(const struct sp_conn *c);
 unsigned sp_conn_requests(const struct sp_conn *c);
 
 /*
- * Begins the answer to a request in flight, and gives room for `body_max` bytes of body. It must be followed by
- * sp_reply_end() or sp_reply_cancel() before anything else is done with this connection.
- * NULL if the connection is gone, or has to be closed now for lack of memory (on_close has been called then): there is
- * nothing left to answer.
+ * Begins the answer to a request in flight, and gives room for `body_max` bytes of body. It must be
+ * followed by sp_reply_end() or sp_reply_cancel() before anything else is done with this
+ * connection. NULL if the connection is gone, or has to be closed now for lack of memory (on_close
+ * has been called then): there is nothing left to answer.
  */
 uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, size_t body_max);
 
-/* The answer is `body_len` bytes (at most body_max) long and complete. The request is no longer in flight. */
+/*
+ * The answer is `body_len` bytes (at most body_max) long and complete. The request is no longer in
+ * flight.
+ */
 void sp_reply_end(struct sp_conn *c, size_t body_len);
 
 /* Forgets the answer that was begun. The request stays in flight: another answer may be begun. */
@@ -83,5 +87,8 @@ void sp_request_drop(struct sp_conn *c, const struct sp_request *request);
 /* Reads no more, and closes when the answers collected so far have been taken. */
 void sp_conn_finish(struct sp_conn *c);
 
-/* Closes now; what the peer has not taken is lost. on_close is called from here. Nothing happens if it is gone. */
+/*
+ * Closes now; what the peer has not taken is lost. on_close is called from here. Nothing happens if
+ * it is gone.
+ */
 void sp_conn_close(struct sp_conn *c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three things a connection may be overdue with, one at a time: its greeting, the rest of a message, a request. Every
- * wait of a kind lasts equally long, so a queue in order of arrival is sorted by deadline, and one timer does for all.
- * While we do not read from a connection it is overdue with nothing.
+ * Three things a connection may be overdue with, one at a time: its greeting, the rest of a
+ * message, a request. Every wait of a kind lasts equally long, so a queue in order of arrival is
+ * sorted by deadline, and one timer does for all. While we do not read from a connection it is
+ * overdue with nothing.
  */
 #include "sp/state.h"
 #include "util/macro.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open addressing with linear probing, at most half full. A removal closes the gap behind it (Knuth, algorithm 6.4R), so
- * there are no tombstones and an empty set gives its memory back, which is the usual state of a connection.
+ * Open addressing with linear probing, at most half full. A removal closes the gap behind it
+ * (Knuth, algorithm 6.4R), so there are no tombstones and an empty set gives its memory back, which
+ * is the usual state of a connection.
  *
  * Invariant: from the home slot of an entry to its own slot no slot is free.
  */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The requests of one connection that are not answered yet: a set, so that a repeated one is recognised in O(1). */
+/*
+ * The requests of one connection that are not answered yet: a set, so that a repeated one is
+ * recognised in O(1).
+ */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Messages that arrive whole are given out where they lie in the reader's buffer. Only one that is cut is copied: its
- * first bytes are held until the rest has come, and a long rest is read straight behind them (sp_frame_space). What is
- * held grows with what has come, at most twice that, never with what a header announces: an announcement costs nothing.
+ * Messages that arrive whole are given out where they lie in the reader's buffer. Only one that is
+ * cut is copied: its first bytes are held until the rest has come, and a long rest is read straight
+ * behind them (sp_frame_space). What is held grows with what has come, at most twice that, never
+ * with what a header announces: an announcement costs nothing.
  *
- * Invariant: `held` contains bytes of exactly one message, or of none; what follows it is in `in`. `in` is empty while
- * the reader reads into the frame's own space.
+ * Invariant: `held` contains bytes of exactly one message, or of none; what follows it is in `in`.
+ * `in` is empty while the reader reads into the frame's own space.
  */
 #include "sp/frame.h"
 
@@ -18,7 +19,7 @@
 
 enum {
 	HELD_FIRST_BYTES = 256,
-	SPACE_LEAST_BYTES = 16384, /* a shorter rest is copied: one read may bring what follows it as well */
+	SPACE_LEAST_BYTES = 16384, /* a shorter rest is copied, with what follows it */
 };
 
 const uint8_t sp_greeting_rep[SP_GREETING_BYTES] = { 0, 'S', 'P', 0, 0, 0x31, 0, 0 };
@@ -74,7 +75,10 @@ bool sp_frame_is_partial(const struct sp_frame *f)
 	return f->greeted < SP_GREETING_BYTES || (f->held_len > 0 && !f->handed);
 }
 
-/* Room for more behind what is held: for `incoming` bytes that are here, or as much again as has come, up to `most`. */
+/*
+ * Room for more behind what is held: for `incoming` bytes that are here, or as much again as has
+ * come, up to `most`.
+ */
 static int grow(struct sp_frame *f, size_t incoming, size_t most)
 {
 	size_t capacity = MAX(f->held_len * 2, f->held_len + incoming);
@@ -183,7 +187,8 @@ static enum sp_frame_result read_message(uint8_t *at, size_t need, struct sp_fra
 }
 
 /* Goes on with the message that was cut. */
-static enum sp_frame_result next_held(struct sp_frame *f, size_t max_body_bytes, struct sp_frame_message *m)
+static enum sp_frame_result next_held(struct sp_frame *f, size_t max_body_bytes,
+				      struct sp_frame_message *m)
 {
 	enum sp_frame_result r;
 
@@ -205,7 +210,8 @@ static enum sp_frame_result next_held(struct sp_frame *f, size_t max_body_bytes,
 }
 
 /* A message that begins in the input. */
-static enum sp_frame_result next_in(struct sp_frame *f, size_t max_body_bytes, struct sp_frame_message *m)
+static enum sp_frame_result next_in(struct sp_frame *f, size_t max_body_bytes,
+				    struct sp_frame_message *m)
 {
 	enum sp_frame_result r;
 	uint8_t *at = f->in;
@@ -225,7 +231,8 @@ static enum sp_frame_result next_in(struct sp_frame *f, size_t max_body_bytes, s
 	return read_message(at, need, m);
 }
 
-enum sp_frame_result sp_frame_next(struct sp_frame *f, size_t max_body_bytes, struct sp_frame_message *ret_message)
+enum sp_frame_result sp_frame_next(struct sp_frame *f, size_t max_body_bytes,
+				   struct sp_frame_message *ret_message)
 {
 	enum sp_frame_result r;
 
@@ -233,7 +240,8 @@ enum sp_frame_result sp_frame_next(struct sp_frame *f, size_t max_body_bytes, st
 		return greet(f);
 	if (f->handed)
 		release_held(f);
-	r = f->held_len > 0 ? next_held(f, max_body_bytes, ret_message) : next_in(f, max_body_bytes, ret_message);
+	r = f->held_len > 0 ? next_held(f, max_body_bytes, ret_message)
+			    : next_in(f, max_body_bytes, ret_message);
 	if (r == SP_FRAME_MORE && f->parked)
 		release_parked(f);
 	return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A connection that is not read from does not tell that its peer has left: libuv asks the kernel about reading or writing
- * only. So those that are paused are watched by an epoll of their own, for nothing but the hangup, and the loop watches
- * that one descriptor. What such a peer has sent and we have not read is not looked at any more.
+ * A connection that is not read from does not tell that its peer has left: libuv asks the kernel
+ * about reading or writing only. So those that are paused are watched by an epoll of their own, for
+ * nothing but the hangup, and the loop watches that one descriptor. What such a peer has sent and
+ * we have not read is not looked at any more.
  */
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -23,7 +24,10 @@ static void on_hangup(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
-	/* Closing one may close others that are in `found`: their memory stays until the loop runs its close callbacks. */
+	/*
+	 * Closing one may close others that are in `found`: their memory stays until the loop runs
+	 * its close callbacks.
+	 */
 	for (int i = 0; i < n; i++)
 		sp_conn_close(found[i].data.ptr);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody can connect between bind() and listen(), so mode, owner and group are settled in between, and by the umask, not
- * by a chmod() of a path that another may have replaced. A socket file that is left over is recognised by connecting to
- * it. Two daemons that start at the same time are kept apart by a lock on the folder: without it the second could take
- * the first one's fresh socket, not listening yet, for a left-over.
+ * Nobody can connect between bind() and listen(), so mode, owner and group are settled in between,
+ * and by the umask, not by a chmod() of a path that another may have replaced. A socket file that
+ * is left over is recognised by connecting to it. Two daemons that start at the same time are kept
+ * apart by a lock on the folder: without it the second could take the first one's fresh socket, not
+ * listening yet, for a left-over.
  */
 #include "sp/listener.h"
 
@@ -48,7 +49,7 @@ static int path_error(int error)
 	}
 }
 
-/* Whoever holds the lock for longer than a second is no daemon that starts: then it goes without. */
+/* Whoever holds the lock for a second is no daemon that starts: then it goes without. */
 static int lock_directory(const char *path, int *ret_fd)
 {
 	char copy[SP_PATH_MAX + 1];
@@ -98,7 +99,8 @@ static int remove_stale(const struct sockaddr_un *sa)
 	return 0;
 }
 
-static int bind_as(struct sp_bound *b, const struct sockaddr_un *sa, const struct sp_address *address)
+static int bind_as(struct sp_bound *b, const struct sockaddr_un *sa,
+		   const struct sp_address *address)
 {
 	mode_t old = umask(0777 & ~address->mode);
 	int r = bind(b->fd, (const struct sockaddr *)sa, sizeof(*sa));
@@ -121,7 +123,8 @@ static int bind_as(struct sp_bound *b, const struct sockaddr_un *sa, const struc
 	return 0;
 }
 
-static int init_locked(struct sp_bound *b, const struct sockaddr_un *sa, const struct sp_address *address)
+static int init_locked(struct sp_bound *b, const struct sockaddr_un *sa,
+		       const struct sp_address *address)
 {
 	int r = remove_stale(sa);
 
@@ -171,7 +174,8 @@ static int set_flags(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return err_raise(-errno);
 	return 0;
 }

@@ -15,7 +15,10 @@ struct sp_bound {
 };
 
 #define SP_BOUND_NULL                                                                              \
-	(struct sp_bound) { .fd = -1 }
+	(struct sp_bound)                                                                          \
+	{                                                                                          \
+		.fd = -1                                                                           \
+	}
 
 /* See sp_server_listen(). */
 int sp_bound_init(struct sp_bound *ret_bound, const struct sp_address *address);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small answers gather in one block, a large one gets a block of its own size; none is ever moved to make room. The one
- * copy is of a small answer for which far too much was reserved: it goes into a small block, so that a peer that does
- * not read cannot hold large blocks by small answers.
+ * Small answers gather in one block, a large one gets a block of its own size; none is ever moved
+ * to make room. The one copy is of a small answer for which far too much was reserved: it goes into
+ * a small block, so that a peer that does not read cannot hold large blocks by small answers.
  *
  * Invariant: no block of the chain is empty.
  */
@@ -17,8 +17,8 @@
 enum {
 	CHUNK_FIRST_BYTES = 4096 - sizeof(struct sp_chunk),
 	CHUNK_NEXT_BYTES = 16384 - sizeof(struct sp_chunk),
-	SHRINK_BYTES = 4096,        /* the longest answer that is worth moving */
-	SHRINK_FROM_BYTES = 65536,  /* out of a block that is at least so large */
+	SHRINK_BYTES = 4096,       /* the longest answer that is worth moving */
+	SHRINK_FROM_BYTES = 65536, /* out of a block that is at least so large */
 };
 
 static struct sp_chunk *chunk_new(struct sp_output *o, struct sp_pool *pool, size_t n)
@@ -102,12 +102,14 @@ void sp_output_commit(struct sp_output *o, struct sp_pool *pool, size_t n)
 	o->bytes += n;
 }
 
-unsigned sp_output_pieces(const struct sp_output *o, struct iovec *pieces, unsigned max, size_t max_bytes)
+unsigned sp_output_pieces(const struct sp_output *o, struct iovec *pieces, unsigned max,
+			  size_t max_bytes)
 {
 	size_t bytes = 0;
 	unsigned n = 0;
 
-	for (struct sp_chunk *c = o->first; c && n < max && (n == 0 || bytes < max_bytes); c = c->next) {
+	for (struct sp_chunk *c = o->first; c && n < max && (n == 0 || bytes < max_bytes);
+	     c = c->next) {
 		pieces[n].iov_base = c->data + c->start;
 		pieces[n].iov_len = c->end - c->start;
 		bytes += pieces[n++].iov_len;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The answers of one connection that the kernel has not taken yet: a chain of blocks, written where they were encoded. */
+/*
+ * The answers of one connection that the kernel has not taken yet: a chain of blocks, written where
+ * they were encoded.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,8 +24,8 @@ struct sp_output {
 	struct sp_chunk *first; /* owned; NULL while there is nothing */
 	struct sp_chunk *last;
 	struct sp_chunk *fresh; /* owned: reserved, and not in the chain before its commit */
-	size_t bytes;        /* not written yet */
-	size_t memory_bytes; /* of all blocks */
+	size_t bytes;           /* not written yet */
+	size_t memory_bytes;    /* of all blocks */
 };
 
 /* Contiguous room for `n` bytes at the end; a commit must follow. NULL without memory. */
@@ -37,8 +40,12 @@ static inline uint8_t *sp_output_reserved(const struct sp_output *o)
 /* The first `n` bytes of what was reserved last belong to the output now; 0 forgets it. */
 void sp_output_commit(struct sp_output *o, struct sp_pool *pool, size_t n);
 
-/* Describes up to `max` pieces and `max_bytes` (but at least one piece) from the front. Returns how many. */
-unsigned sp_output_pieces(const struct sp_output *o, struct iovec *pieces, unsigned max, size_t max_bytes);
+/*
+ * Describes up to `max` pieces and `max_bytes` (but at least one piece) from the front. Returns how
+ * many.
+ */
+unsigned sp_output_pieces(const struct sp_output *o, struct iovec *pieces, unsigned max,
+			  size_t max_bytes);
 
 /* Drops `n` bytes from the front, and the blocks that are done with. */
 void sp_output_consume(struct sp_output *o, struct sp_pool *pool, size_t n);

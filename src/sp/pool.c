@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each class is four times the one before it; the largest has room for a chunk of 1 MiB and what is written around it.
- * Larger blocks come from malloc and go back there. What the lists keep is bounded, so that a burst is not remembered
- * for ever.
+ * Each class is four times the one before it; the largest has room for a chunk of 1 MiB and what is
+ * written around it. Larger blocks come from malloc and go back there. What the lists keep is
+ * bounded, so that a burst is not remembered for ever.
  */
 #include "sp/pool.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Memory blocks of a few sizes, shared by all connections of a server: an idle connection has none, and a busy one finds
- * what another has just given back.
+ * Memory blocks of a few sizes, shared by all connections of a server: an idle connection has none,
+ * and a busy one finds what another has just given back.
  */
 
 #include <stddef.h>
@@ -15,8 +15,8 @@ struct sp_pool_free;
 
 struct sp_pool {
 	struct sp_pool_free *free[SP_POOL_CLASSES]; /* owned */
-	size_t kept_bytes;  /* in the lists */
-	size_t keep_bytes;  /* the most that is kept there */
+	size_t kept_bytes;                          /* in the lists */
+	size_t keep_bytes;                          /* the most that is kept there */
 };
 
 void sp_pool_init(struct sp_pool *p, size_t keep_bytes);

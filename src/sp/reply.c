@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Answers on their way out. They gather in the connection's output while the loop works through its events, and are
- * offered to the kernel once before it sleeps; what the kernel does not take waits with libuv, where it lies. An output
- * that grows large is offered at once: the peer may be reading meanwhile, and the memory stays warm.
+ * Answers on their way out. They gather in the connection's output while the loop works through its
+ * events, and are offered to the kernel once before it sleeps; what the kernel does not take waits
+ * with libuv, where it lies. An output that grows large is offered at once: the peer may be reading
+ * meanwhile, and the memory stays warm.
  */
 #include <assert.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void written(struct sp_conn *c, size_t n)
 	s->counts.sent_bytes_total += n;
 }
 
-/* Writes what the kernel takes at once. 0: all; UV_EAGAIN: not all; else the connection is broken. */
+/* Writes what the kernel takes at once. 0: all; UV_EAGAIN: not all; else it is broken. */
 static int offer(struct sp_conn *c)
 {
 	uv_buf_t pieces[PIECES];

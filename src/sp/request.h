@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who asked: the ids in front of a request's body, from the device next to us to the one who made the request. The
- * answer carries them back unchanged, which is how it finds its way. A plain value: copy it, keep it, compare it.
+ * Who asked: the ids in front of a request's body, from the device next to us to the one who made
+ * the request. The answer carries them back unchanged, which is how it finds its way. A plain
+ * value: copy it, keep it, compare it.
  */
 
 #include <arpa/inet.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 
 enum {
-	SP_HOPS_MAX = 8,                       /* devices that a request may have passed */
+	SP_HOPS_MAX = 8,                        /* devices that a request may have passed */
 	SP_REQUEST_WORDS_MAX = SP_HOPS_MAX + 1, /* their hop ids and the request id */
 };
 
@@ -20,7 +21,7 @@ enum {
 
 struct sp_request {
 	uint32_t n_words;                     /* 1 to SP_REQUEST_WORDS_MAX; 0: no request */
-	uint32_t words[SP_REQUEST_WORDS_MAX]; /* as on the wire (big-endian); the last one is the request id */
+	uint32_t words[SP_REQUEST_WORDS_MAX]; /* big-endian; the last one is the request id */
 };
 
 /* The request id in host order, for log lines. */

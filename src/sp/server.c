@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the connections of one server share: the buffer that they read into, the blocks that they write from, the hooks
- * into the loop, and the counters. Output is flushed after the poll phase (check), and once more before the loop sleeps
- * (prepare), for what timers and other callbacks have answered.
+ * What the connections of one server share: the buffer that they read into, the blocks that they
+ * write from, the hooks into the loop, and the counters. Output is flushed after the poll phase
+ * (check), and once more before the loop sleeps (prepare), for what timers and other callbacks have
+ * answered.
  */
 #include "sp/server.h"
 
@@ -53,7 +54,7 @@ const struct sp_counts *sp_server_counts(const struct sp_server *s)
 	return &s->counts;
 }
 
-/* One round: who becomes dirty meanwhile has its turn in the next, so that nobody can keep us here. */
+/* One round: who becomes dirty meanwhile has its turn in the next, or we might stay here. */
 void sp_server_flush(struct sp_server *s)
 {
 	struct sp_conn *c;
@@ -129,8 +130,8 @@ static void destroy(struct sp_server *s)
 	free(s);
 }
 
-int sp_server_new(struct sp_server **ret_server, uv_loop_t *loop, const struct sp_settings *settings,
-		  const struct sp_ops *ops, void *userdata)
+int sp_server_new(struct sp_server **ret_server, uv_loop_t *loop,
+		  const struct sp_settings *settings, const struct sp_ops *ops, void *userdata)
 {
 	struct sp_server *s = calloc(1, sizeof(*s));
 	int r;
@@ -159,7 +160,8 @@ int sp_server_new(struct sp_server **ret_server, uv_loop_t *loop, const struct s
 	return 0;
 }
 
-void sp_server_for_each(struct sp_server *s, void (*fn)(struct sp_conn *c, void *userdata), void *userdata)
+void sp_server_for_each(struct sp_server *s, void (*fn)(struct sp_conn *c, void *userdata),
+			void *userdata)
 {
 	for (struct sp_conn *c = LIST_FIRST(&s->open); c; c = s->for_each_next) {
 		s->for_each_next = LIST_NEXT(c, link);
@@ -173,9 +175,9 @@ void sp_server_set_settings(struct sp_server *s, const struct sp_settings *setti
 
 	s->settings = *settings;
 	LIST_FOREACH(c, &s->open, link)
-		sp_expiry_update(c, false);
+	sp_expiry_update(c, false);
 	LIST_FOREACH(c, &s->open, link)
-		sp_conn_may_resume(c);
+	sp_conn_may_resume(c);
 	sp_accept_resume(s);
 	sp_expiry_arm(s, sp_server_now(s));
 }

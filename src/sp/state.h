@@ -48,24 +48,24 @@ struct sp_conn {
 	enum sp_conn_state state;
 	enum sp_wait wait;
 	usec wait_since;
-	bool paused;    /* not read from; watched for a hangup */
-	bool congested; /* more than max_output_bytes unread, and not yet back to half of it */
-	bool finishing; /* closes when its output is written */
-	bool parsing;   /* in conn_parse() */
-	bool writing;   /* `write` is with libuv */
-	bool dirty;     /* in sp_server::dirty */
-	bool resuming;  /* in sp_server::resuming */
-	bool replying;  /* between sp_reply_begin and its end */
-	size_t write_bytes; /* of `write` */
+	bool paused;         /* not read from; watched for a hangup */
+	bool congested;      /* more than max_output_bytes unread, and not yet back to half of it */
+	bool finishing;      /* closes when its output is written */
+	bool parsing;        /* in take_all() */
+	bool writing;        /* `write` is with libuv */
+	bool dirty;          /* in sp_server::dirty */
+	bool resuming;       /* in sp_server::resuming */
+	bool replying;       /* between sp_reply_begin and its end */
+	size_t write_bytes;  /* of `write` */
 	size_t frame_memory; /* of `frame`, as counted in partial_bytes */
 	struct sp_frame frame;
 	struct sp_flight flight;
 	struct sp_output output;
-	struct sp_request reply_to; /* while replying */
-	LIST_ENTRY(sp_conn) link;            /* sp_server::greeting or ::open */
-	TAILQ_ENTRY(sp_conn) wait_link;      /* sp_server::waits[wait] */
-	TAILQ_ENTRY(sp_conn) dirty_link;     /* sp_server::dirty */
-	TAILQ_ENTRY(sp_conn) resuming_link;  /* sp_server::resuming */
+	struct sp_request reply_to;         /* while replying */
+	LIST_ENTRY(sp_conn) link;           /* sp_server::greeting or ::open */
+	TAILQ_ENTRY(sp_conn) wait_link;     /* sp_server::waits[wait] */
+	TAILQ_ENTRY(sp_conn) dirty_link;    /* sp_server::dirty */
+	TAILQ_ENTRY(sp_conn) resuming_link; /* sp_server::resuming */
 };
 
 LIST_HEAD(sp_conn_list, sp_conn);
@@ -86,28 +86,28 @@ struct sp_server {
 	struct sp_counts counts;
 	struct sp_pool pool;
 	struct sp_uids uids;
-	struct sp_conn *spare; /* owned: memory for the next connection, so that accept() is never regretted */
+	struct sp_conn *spare; /* owned: memory for the next connection */
 	uint8_t *read_buffer;  /* owned */
 	uint64_t seed;         /* of the connections' sets of requests */
 	uint64_t last_serial;
-	unsigned handles;      /* not closed yet; the memory goes with the last one */
+	unsigned handles; /* not closed yet; the memory goes with the last one */
 	unsigned n_dirty;
-	int hangup_fd;         /* an epoll of those that are not read from */
+	int hangup_fd; /* an epoll of those that are not read from */
 	bool closing;
 	bool accept_paused;
-	usec accept_retry;     /* when to try again; USEC_NEVER: when a connection closes */
-	usec timer_due;        /* USEC_NEVER: not set */
+	usec accept_retry; /* when to try again; USEC_NEVER: when a connection closes */
+	usec timer_due;    /* USEC_NEVER: not set */
 	uv_prepare_t prepare;
 	uv_check_t check;
 	uv_idle_t idle;
 	uv_timer_t timer;
 	uv_poll_t hangup;
-	LIST_HEAD(, sp_listener) listeners; /* owned */
-	struct sp_conn_list greeting;       /* owned */
-	struct sp_conn_list open;           /* owned */
-	struct sp_conn *for_each_next;      /* borrowed: where sp_server_for_each goes on */
-	struct sp_conn_queue dirty;         /* have output that was not offered to the kernel */
-	struct sp_conn_queue resuming;      /* may be read from again */
+	LIST_HEAD(, sp_listener) listeners;    /* owned */
+	struct sp_conn_list greeting;          /* owned */
+	struct sp_conn_list open;              /* owned */
+	struct sp_conn *for_each_next;         /* borrowed: where sp_server_for_each goes on */
+	struct sp_conn_queue dirty;            /* have output that was not offered to the kernel */
+	struct sp_conn_queue resuming;         /* may be read from again */
 	struct sp_conn_queue waits[SP_WAIT_N]; /* the longest waiting first */
 };
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Invariant: every entry counts at least one connection, so that the array is as long as the most users at one time. */
+/*
+ * Invariant: every entry counts at least one connection, so that the array is as long as the most
+ * users at one time.
+ */
 #include "sp/uids.h"
 
 #include <stdlib.h>

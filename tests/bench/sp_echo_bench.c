@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Round trips a second through src/sp/ alone: sp_echo_bench SP-ECHO [CLIENTS [SECONDS [BODY-BYTES [DEPTH]]]]. One process
- * with one thread and an epoll plays all clients, each with DEPTH requests in flight; sp-echo runs as a child. What comes
- * out is the ceiling for everything that is built on src/sp/. Bodies are of at most 64 KiB and not looked at.
+ * Round trips a second through src/sp/ alone: sp_echo_bench SP-ECHO [CLIENTS [SECONDS [BODY-BYTES
+ * [DEPTH]]]]. One process with one thread and an epoll plays all clients, each with DEPTH requests
+ * in flight; sp-echo runs as a child. What comes out is the ceiling for everything that is built on
+ * src/sp/. Bodies are of at most 64 KiB and not looked at.
  */
 #include <endian.h>
 #include <signal.h>
@@ -58,10 +59,12 @@ static usec now_us(void)
 
 static void send_one(struct client *c)
 {
-	struct sp_request r = { .n_words = 1, .words = { htonl(SP_REQUEST_ID_BIT | bench.next_id++) } };
+	struct sp_request r = { .n_words = 1,
+				.words = { htonl(SP_REQUEST_ID_BIT | bench.next_id++) } };
 
 	(void)sp_frame_write_header(bench.message, &r, bench.body_bytes);
-	if (send(c->fd, bench.message, bench.message_bytes, MSG_NOSIGNAL) != (ssize_t)bench.message_bytes)
+	if (send(c->fd, bench.message, bench.message_bytes, MSG_NOSIGNAL) !=
+	    (ssize_t)bench.message_bytes)
 		die("send");
 }
 
@@ -139,9 +142,10 @@ static void report(usec elapsed, const struct rusage *child)
 	double cpu_us = (double)(child->ru_utime.tv_sec + child->ru_stime.tv_sec) * 1e6 +
 			(double)(child->ru_utime.tv_usec + child->ru_stime.tv_usec);
 
-	printf("%u clients, %u in flight each, %u bytes: %.0f round trips/s, %.2f us of server CPU each\n",
-	       bench.n_clients, bench.depth, bench.body_bytes, (double)bench.answers * 1e6 / (double)elapsed,
-	       cpu_us / (double)bench.answers);
+	printf("%u clients, %u in flight each, %u bytes: %.0f round trips/s, %.2f us of server CPU "
+	       "each\n",
+	       bench.n_clients, bench.depth, bench.body_bytes,
+	       (double)bench.answers * 1e6 / (double)elapsed, cpu_us / (double)bench.answers);
 }
 
 static void bench_against(const char *program)
@@ -172,8 +176,11 @@ int main(int argc, char **argv)
 
 	for (int i = 2; i < argc && i < 6; i++)
 		*numbers[i - 2] = (unsigned)strtoul(argv[i], NULL, 10);
-	if (argc < 2 || bench.n_clients == 0 || bench.n_clients > CLIENTS_MAX || bench.body_bytes > BODY_MAX) {
-		(void)fprintf(stderr, "usage: sp_echo_bench SP-ECHO [CLIENTS [SECONDS [BODY-BYTES [DEPTH]]]]\n");
+	if (argc < 2 || bench.n_clients == 0 || bench.n_clients > CLIENTS_MAX ||
+	    bench.body_bytes > BODY_MAX) {
+		(void)fprintf(
+			stderr,
+			"usage: sp_echo_bench SP-ECHO [CLIENTS [SECONDS [BODY-BYTES [DEPTH]]]]\n");
 		return EXIT_FAILURE;
 	}
 	bench.message_bytes = SP_HEADER_BYTES + 4 + bench.body_bytes;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The framing against any bytes, cut anywhere, with pauses: the same input must give the same requests, the same bodies
- * and the same end as when it comes in one piece, from memory of its own so that the sanitizer sees every step outside.
- * The first byte of the input seeds the cuts; the rest is the stream.
+ * The framing against any bytes, cut anywhere, with pauses: the same input must give the same
+ * requests, the same bodies and the same end as when it comes in one piece, from memory of its own
+ * so that the sanitizer sees every step outside. The first byte of the input seeds the cuts; the
+ * rest is the stream.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,7 +87,8 @@ static void drain(struct sp_frame *f, struct outcome *o, uint32_t *seed)
 }
 
 /* Hands in at most `n` bytes, as a reader would. Returns how many. */
-static size_t feed(struct sp_frame *f, struct outcome *o, const uint8_t *data, size_t n, uint32_t *seed)
+static size_t feed(struct sp_frame *f, struct outcome *o, const uint8_t *data, size_t n,
+		   uint32_t *seed)
 {
 	size_t space_len;
 	uint8_t *space = sp_frame_space(f, &space_len);
@@ -137,7 +139,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	whole = run(data + 1, size - 1, 0);
 	for (uint32_t i = 1; i <= 3; i++) {
 		cut = run(data + 1, size - 1, data[0] * 7 + i);
-		check(cut.hash == whole.hash && cut.n_messages == whole.n_messages && cut.last == whole.last);
+		check(cut.hash == whole.hash && cut.n_messages == whole.n_messages &&
+		      cut.last == whole.last);
 	}
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An echo daemon on src/sp/, for foreign peers to talk to: sp-echo PATH, or sp-echo without a path for the socket that
- * systemd hands over. It says "ready" on stdout and leaves when stdin ends. A body that begins with '!' is a command:
+ * An echo daemon on src/sp/, for foreign peers to talk to: sp-echo PATH, or sp-echo without a path
+ * for the socket that systemd hands over. It says "ready" on stdout and leaves when stdin ends. A
+ * body that begins with '!' is a command:
  *
  *	!counts      the counters, as words
  *	!peer        uid, gid and pid of the peer
@@ -71,9 +72,12 @@ static void command_counts(struct echo *e, struct sp_conn *c, const struct sp_re
 	const struct sp_counts *n = sp_server_counts(e->server);
 	char text[256];
 
-	(void)snprintf(text, sizeof(text), "connections=%u requests=%llu messages=%llu duplicates=%llu replies=%llu",
-		       n->connections, (unsigned long long)n->requests, (unsigned long long)n->messages_total,
-		       (unsigned long long)n->duplicates_total, (unsigned long long)n->replies_total);
+	(void)snprintf(text, sizeof(text),
+		       "connections=%u requests=%llu messages=%llu duplicates=%llu replies=%llu",
+		       n->connections, (unsigned long long)n->requests,
+		       (unsigned long long)n->messages_total,
+		       (unsigned long long)n->duplicates_total,
+		       (unsigned long long)n->replies_total);
 	answer(c, request, text);
 }
 
@@ -115,8 +119,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct echo *e, struct sp_conn *c, const struct sp_request *request);
 } commands[] = {
-	{ "!counts", command_counts }, { "!peer", command_peer },       { "!repeated", command_repeated },
-	{ "!hold", command_hold },     { "!release", command_release }, { "!close", command_close },
+	{ "!counts", command_counts },     { "!peer", command_peer },
+	{ "!repeated", command_repeated }, { "!hold", command_hold },
+	{ "!release", command_release },   { "!close", command_close },
 };
 
 static void on_open(struct sp_conn *c, void *userdata)
@@ -124,8 +129,8 @@ static void on_open(struct sp_conn *c, void *userdata)
 	sp_conn_set_owner(c, userdata);
 }
 
-static void on_message(struct sp_conn *c, const struct sp_request *request, uint8_t *body, size_t len,
-		       void *userdata)
+static void on_message(struct sp_conn *c, const struct sp_request *request, uint8_t *body,
+		       size_t len, void *userdata)
 {
 	for (size_t i = 0; len > 0 && body[0] == '!' && i < ARRAY_LEN(commands); i++) {
 		if (len == strlen(commands[i].name) && memcmp(body, commands[i].name, len) == 0) {
@@ -142,7 +147,9 @@ static void on_close(struct sp_conn *c, void *userdata)
 	(void)userdata;
 }
 
-static const struct sp_ops ops = { .on_open = on_open, .on_message = on_message, .on_close = on_close };
+static const struct sp_ops ops = { .on_open = on_open,
+				   .on_message = on_message,
+				   .on_close = on_close };
 
 static void on_check(uv_check_t *check)
 {
@@ -151,7 +158,8 @@ static void on_check(uv_check_t *check)
 
 	if (!e->repeated || sp_server_counts(e->server)->duplicates_total < 2)
 		return;
-	(void)snprintf(text, sizeof(text), "handed up %llu time", (unsigned long long)e->handed_repeated);
+	(void)snprintf(text, sizeof(text), "handed up %llu time",
+		       (unsigned long long)e->handed_repeated);
 	release(&e->repeated, text);
 }
 
@@ -190,11 +198,14 @@ static void on_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static int listen_on(struct echo *e, const char *path)
 {
-	struct sp_address address = { .path = path, .mode = 0600, .owner = (uid_t)-1, .group = (gid_t)-1 };
+	struct sp_address address = {
+		.path = path, .mode = 0600, .owner = (uid_t)-1, .group = (gid_t)-1
+	};
 
 	if (path)
 		return sp_server_listen(e->server, &address);
-	return sd_listen_fds(1) == 1 ? sp_server_adopt(e->server, SD_LISTEN_FDS_START) : SP_E_NOT_LISTENER;
+	return sd_listen_fds(1) == 1 ? sp_server_adopt(e->server, SD_LISTEN_FDS_START)
+				     : SP_E_NOT_LISTENER;
 }
 
 static int start(struct echo *e, const char *path)
@@ -205,7 +216,8 @@ static int start(struct echo *e, const char *path)
 	if (!r)
 		r = listen_on(e, path);
 	if (r) {
-		(void)fprintf(stderr, "sp-echo: %s\n", r > 0 ? sp_error_to_string((enum sp_error)r) : strerror(-r));
+		(void)fprintf(stderr, "sp-echo: %s\n",
+			      r > 0 ? sp_error_to_string((enum sp_error)r) : strerror(-r));
 		return r;
 	}
 	(void)uv_check_init(&e->loop, &e->check);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libnng's REQ against src/sp/: contexts, devices, resending, reconnecting. argv[1] is sp-echo, which runs as a child.
- * nng threads are the peer's own; the test waits for answers only, never for time.
+ * libnng's REQ against src/sp/: contexts, devices, resending, reconnecting. argv[1] is sp-echo,
+ * which runs as a child. nng threads are the peer's own; the test waits for answers only, never for
+ * time.
  */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -318,10 +319,14 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_req_is_answered, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bodies_of_all_sizes_come_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_contexts_share_one_connection, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_resending_req_is_served_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_closed_connection_is_dialled_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bodies_of_all_sizes_come_back, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_many_contexts_share_one_connection, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_resending_req_is_served_once, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_closed_connection_is_dialled_again, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_requests_pass_devices, setup, teardown),
 	};
 

@@ -20,8 +20,8 @@
 #include "util/macro.h"
 
 enum {
-	ROUNDS = 12,          /* of the loop: more than any chain of events here is long */
-	PATIENCE = 100000,    /* rounds after which a test has failed instead of waiting for ever */
+	ROUNDS = 12,       /* of the loop: more than any chain of events here is long */
+	PATIENCE = 100000, /* rounds after which a test has failed instead of waiting for ever */
 };
 
 static struct {
@@ -95,8 +95,8 @@ static void on_open(struct sp_conn *c, void *userdata)
 		sp_conn_close(c);
 }
 
-static void record(struct fixture *f, struct sp_conn *c, const struct sp_request *request, const uint8_t *body,
-		   size_t len)
+static void record(struct fixture *f, struct sp_conn *c, const struct sp_request *request,
+		   const uint8_t *body, size_t len)
 {
 	struct seen *s = &f->seen[f->n_seen++];
 
@@ -105,8 +105,8 @@ static void record(struct fixture *f, struct sp_conn *c, const struct sp_request
 	memcpy(s->body, body, MIN(len, sizeof(s->body)));
 }
 
-static void on_message(struct sp_conn *c, const struct sp_request *request, uint8_t *body, size_t len,
-		       void *userdata)
+static void on_message(struct sp_conn *c, const struct sp_request *request, uint8_t *body,
+		       size_t len, void *userdata)
 {
 	struct fixture *f = userdata;
 
@@ -202,7 +202,9 @@ int fixture_teardown(void **state)
 
 void fixture_start(struct fixture *f)
 {
-	struct sp_address address = { .path = f->path, .mode = 0660, .owner = (uid_t)-1, .group = (gid_t)-1 };
+	struct sp_address address = {
+		.path = f->path, .mode = 0660, .owner = (uid_t)-1, .group = (gid_t)-1
+	};
 
 	assert_int_equal(sp_server_new(&f->server, &f->loop, &f->settings, &ops, f), 0);
 	assert_int_equal(sp_server_listen(f->server, &address), 0);
@@ -242,7 +244,8 @@ void peer_send(struct fixture *f, int fd, const void *data, size_t len)
 	size_t sent = 0;
 
 	for (int i = 0; sent < len && i < PATIENCE; i++) {
-		ssize_t n = send(fd, (const char *)data + sent, len - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = send(fd, (const char *)data + sent, len - sent,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0)
 			sent += (size_t)n;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A server on a socket of its own, an owner that records what it is told, and peers that are plain descriptors, all in
- * one thread: the loop runs when the test says so, and nothing depends on time.
+ * A server on a socket of its own, an owner that records what it is told, and peers that are plain
+ * descriptors, all in one thread: the loop runs when the test says so, and nothing depends on time.
  */
 
 #include <stdbool.h>
@@ -49,7 +49,7 @@ struct fixture {
 	int fds_before;
 };
 
-/* cmocka's setup and teardown: *state is the fixture, not started yet, with the default settings. */
+/* cmocka's setup and teardown: *state is the fixture, not started, with default settings. */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
@@ -85,5 +85,8 @@ void peer_close(struct fixture *f, int fd);
 /* Answers the i-th request that was seen, with its own body. */
 void fixture_answer(struct fixture *f, size_t i);
 
-/* Makes the n-th allocation from now on fail, once; 0: none. Returns how many were counted since the last call. */
+/*
+ * Makes the n-th allocation from now on fail, once; 0: none. Returns how many were counted since
+ * the last call.
+ */
 long fixture_fail_malloc(long n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The framing, byte by byte: every message, however the stream is cut, and every way to break it. */
+/* The framing, byte by byte: every message however the stream is cut, all ways to break it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,9 @@ enum {
 static const struct {
 	size_t body_len;
 	uint32_t n_hops;
-} expected[N_MESSAGES] = { { 0, 0 }, { 1, 0 }, { 300, 2 }, { 7, SP_HOPS_MAX }, { 700, 1 }, { 3, 0 } };
+} expected[N_MESSAGES] = {
+	{ 0, 0 }, { 1, 0 }, { 300, 2 }, { 7, SP_HOPS_MAX }, { 700, 1 }, { 3, 0 }
+};
 
 static uint8_t body_byte(size_t message, size_t i)
 {
@@ -82,7 +84,10 @@ static void check_message(size_t message, const struct sp_frame_message *m)
 		assert_int_equal(m->body[i], body_byte(message, i));
 }
 
-/* Takes out what is complete, `most` things at the most, and checks each message against what is expected. */
+/*
+ * Takes out what is complete, `most` things at the most, and checks each message against what is
+ * expected.
+ */
 static void take(struct reader *r, size_t most)
 {
 	struct sp_frame_message m;
@@ -270,7 +275,9 @@ static void test_a_long_message_is_read_into_its_own_memory(void **state)
 static void test_an_announcement_takes_no_memory(void **state)
 {
 	struct reader r = greeted_reader();
-	uint8_t header[SP_HEADER_BYTES + 1] = { SP_MESSAGE_TYPE, 0, 0, 0, 0, 0, 1, 0x86, 0xa0, 0x80 };
+	uint8_t header[SP_HEADER_BYTES + 1] = {
+		SP_MESSAGE_TYPE, 0, 0, 0, 0, 0, 1, 0x86, 0xa0, 0x80
+	};
 
 	(void)state;
 	feed(&r, header, sizeof(header), SIZE_MAX);
@@ -334,8 +341,9 @@ static void test_a_body_without_request_id_is_refused(void **state)
 
 static void test_nine_hops_are_refused(void **state)
 {
-	uint8_t data[SP_HEADER_BYTES + 4 * (SP_HOPS_MAX + 2)] = { 1, 0, 0, 0, 0, 0, 0, 0,
-								  4 * (SP_HOPS_MAX + 2) };
+	uint8_t data[SP_HEADER_BYTES + 4 * (SP_HOPS_MAX + 2)] = { 1, 0, 0,
+								  0, 0, 0,
+								  0, 0, 4 * (SP_HOPS_MAX + 2) };
 
 	(void)state;
 	data[sizeof(data) - 4] = 0x80;
@@ -357,7 +365,8 @@ static void test_a_wrong_greeting_is_refused_at_its_first_wrong_byte(void **stat
 			sp_frame_feed(&f, greeting, i);
 			assert_int_equal(sp_frame_next(&f, MAX_BODY_BYTES, &m), SP_FRAME_MORE);
 			sp_frame_feed(&f, greeting + i, 1);
-			assert_int_equal(sp_frame_next(&f, MAX_BODY_BYTES, &m), SP_FRAME_E_GREETING);
+			assert_int_equal(sp_frame_next(&f, MAX_BODY_BYTES, &m),
+					 SP_FRAME_E_GREETING);
 			sp_frame_deinit(&f);
 		}
 	}
@@ -367,7 +376,8 @@ static void test_every_result_has_a_sentence(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < SP_FRAME_N; i++)
-		assert_string_not_equal(sp_frame_result_to_string((enum sp_frame_result)i), "unknown");
+		assert_string_not_equal(sp_frame_result_to_string((enum sp_frame_result)i),
+					"unknown");
 	assert_string_equal(sp_frame_result_to_string(SP_FRAME_N), "unknown");
 }
 

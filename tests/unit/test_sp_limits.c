@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a hostile or broken peer can do, and what it costs: every limit, every timeout, every allocation that fails. */
+/*
+ * What a hostile or broken peer can do, and what it costs: every limit, every timeout, every
+ * allocation that fails.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -278,7 +281,9 @@ static void test_a_half_greeting_times_out(void **state)
 	assert_int_equal(sp_server_counts(f->server)->greeting, 2);
 	(void)sp_server_expire(f->server, now + f->settings.greeting_timeout_us / 2);
 	assert_int_equal(sp_server_counts(f->server)->connections, 3);
-	assert_int_equal(sp_server_expire(f->server, now + f->settings.greeting_timeout_us + USEC_PER_SEC), USEC_NEVER);
+	assert_int_equal(
+		sp_server_expire(f->server, now + f->settings.greeting_timeout_us + USEC_PER_SEC),
+		USEC_NEVER);
 	assert_true(peer_is_closed(f, silent));
 	assert_true(peer_is_closed(f, half));
 	assert_false(peer_is_closed(f, good));
@@ -452,7 +457,7 @@ static void test_without_descriptors_connects_wait_and_nobody_is_dropped(void **
 	peer_close(f, first);
 	assert_int_equal(f->n_open, 3);
 	assert_int_equal(f->n_close, 1);
-	/* Descriptors may also become free elsewhere, which nobody tells us: so it is tried again. */
+	/* Descriptors may also become free elsewhere, untold: so it is tried again. */
 	limit_descriptors(before, &before);
 	(void)sp_server_expire(f->server, uv_now(&f->loop) * USEC_PER_MS + USEC_PER_SEC);
 	fixture_run(f);
@@ -463,7 +468,10 @@ static void test_without_descriptors_connects_wait_and_nobody_is_dropped(void **
 	}
 }
 
-/* Everything that a few connections do, with the n-th allocation failing. Ends when no allocation is left to fail. */
+/*
+ * Everything that a few connections do, with the n-th allocation failing. Ends when no allocation
+ * is left to fail.
+ */
 static void test_every_allocation_may_fail(void **state)
 {
 	struct fixture *f = *state;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a server listens: paths that are taken, stale, too long or not ours to use, and sockets that others have bound. */
+/*
+ * Where a server listens: paths that are taken, stale, too long or not ours to use, and sockets
+ * that others have bound.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -23,7 +26,9 @@
 
 static struct sp_address address_of(const char *path)
 {
-	return (struct sp_address){ .path = path, .mode = 0660, .owner = (uid_t)-1, .group = (gid_t)-1 };
+	return (struct sp_address){
+		.path = path, .mode = 0660, .owner = (uid_t)-1, .group = (gid_t)-1
+	};
 }
 
 /* Tries to bind and lets go of it again. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of a connection that need no loop: requests in flight, output, blocks, users. Each against a plain model. */
+/*
+ * The parts of a connection that need no loop: requests in flight, output, blocks, users. Each
+ * against a plain model.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,9 +59,11 @@ static void test_requests_in_flight_are_a_set(void **state)
 		struct sp_request r = request_no(i);
 
 		if (add)
-			assert_int_equal(sp_flight_add(&f, &pool, &r), model[i] ? SP_FLIGHT_E_DUPLICATE : 0);
+			assert_int_equal(sp_flight_add(&f, &pool, &r),
+					 model[i] ? SP_FLIGHT_E_DUPLICATE : 0);
 		else
-			assert_int_equal(sp_flight_remove(&f, &pool, &r), model[i] ? 0 : SP_FLIGHT_E_UNKNOWN);
+			assert_int_equal(sp_flight_remove(&f, &pool, &r),
+					 model[i] ? 0 : SP_FLIGHT_E_UNKNOWN);
 		n += (add && !model[i]) - (!add && model[i]);
 		model[i] = add;
 		assert_int_equal(f.n, n);
@@ -66,7 +71,8 @@ static void test_requests_in_flight_are_a_set(void **state)
 	for (uint32_t i = 0; i < N_REQUESTS; i++) {
 		struct sp_request r = request_no(i);
 
-		assert_int_equal(sp_flight_remove(&f, &pool, &r), model[i] ? 0 : SP_FLIGHT_E_UNKNOWN);
+		assert_int_equal(sp_flight_remove(&f, &pool, &r),
+				 model[i] ? 0 : SP_FLIGHT_E_UNKNOWN);
 	}
 	assert_null(f.slots);
 	sp_pool_deinit(&pool);
@@ -132,12 +138,16 @@ static size_t take_output(struct sp_output *o, struct sp_pool *pool, size_t from
 
 	for (unsigned k = 0; k < n; k++)
 		for (size_t i = 0; i < pieces[k].iov_len && taken < most; i++)
-			assert_int_equal(((uint8_t *)pieces[k].iov_base)[i], stream_byte(from + taken++));
+			assert_int_equal(((uint8_t *)pieces[k].iov_base)[i],
+					 stream_byte(from + taken++));
 	sp_output_consume(o, pool, taken);
 	return taken;
 }
 
-/* Answers of all sizes, reserved with too much room, taken in pieces of all sizes: the bytes come out in order. */
+/*
+ * Answers of all sizes, reserved with too much room, taken in pieces of all sizes: the bytes come
+ * out in order.
+ */
 static void test_output_keeps_its_bytes_in_order(void **state)
 {
 	struct sp_pool pool;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Requests and answers over a real socket: cut, pipelined, out of order, repeated, large, and to peers that have left. */
+/*
+ * Requests and answers over a real socket: cut, pipelined, out of order, repeated, large, and to
+ * peers that have left.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -212,7 +215,9 @@ static void test_an_answer_may_be_begun_anew(void **state)
 
 static void test_large_messages_pass_unharmed(void **state)
 {
-	static const size_t sizes[] = { 1000, 65535, 65536, 65537, 300000, 1 << 20, (16 << 20) - 4 };
+	static const size_t sizes[] = {
+		1000, 65535, 65536, 65537, 300000, 1 << 20, (16 << 20) - 4
+	};
 	struct fixture *f = *state;
 	int fd;
 
