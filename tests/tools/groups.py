@@ -263,11 +263,12 @@ def main():
     for name in names:
         if name in NEEDS and not (TOP / NEEDS[name]).exists():
             continue
-        print(f"{name:12} ...", end="", flush=True)
+        if sys.stdout.isatty():
+            print(f"{name:12} ...", end="\r", flush=True)
         counts, started = Counts(), time.monotonic()
         GROUPS[name](arguments.mode, counts)
         print(
-            f"\r{name:12} {counts.passed} passed, {counts.failed} failed, {counts.skipped} skipped"
+            f"{name:12} {counts.passed} passed, {counts.failed} failed, {counts.skipped} skipped"
             f"  ({time.monotonic() - started:.0f} s)",
             flush=True,
         )
