@@ -63,6 +63,7 @@ static void clear_result(struct output *o, size_t keep_bytes)
 	o->tag[0] = '\0';
 	o->columns_told = false;
 	o->columns_id = 0;
+	o->format = 0;
 }
 
 void output_reset(struct output *o, size_t keep_bytes)

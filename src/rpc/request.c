@@ -81,6 +81,7 @@ static void recycle(struct request *r)
 	*r = fresh;
 	arena_reset(&r->arena);
 	output_reset(&r->output, KEEP_BYTES);
+	r->output.copy = false;
 	buf_reset(&r->failure.sql, KEEP_BYTES);
 	buf_reset(&r->failure.pool, KEEP_BYTES);
 	TAILQ_INSERT_HEAD(&rpc->spare, r, link);
