@@ -156,9 +156,16 @@ void sp_conn_fail(struct sp_conn *c, uint64_t *counter, const char *why)
 	sp_conn_close(c);
 }
 
+void sp_conn_doom(struct sp_conn *c, const char *why)
+{
+	c->doomed = why;
+	sp_conn_mark_dirty(c);
+}
+
 static bool has_reason_to_pause(const struct sp_conn *c)
 {
-	return c->finishing || c->congested || c->flight.n >= c->server->settings.max_requests;
+	return c->doomed || c->finishing || c->congested ||
+	       c->flight.n >= c->server->settings.max_requests;
 }
 
 static void pause_reading(struct sp_conn *c)
@@ -169,7 +176,7 @@ static void pause_reading(struct sp_conn *c)
 		return;
 	(void)uv_read_stop((uv_stream_t *)&c->pipe);
 	if (sp_hangup_watch(s, c) < 0) {
-		sp_conn_fail(c, &s->counts.overflows_total, "cannot be watched");
+		sp_conn_doom(c, "cannot be watched");
 		return;
 	}
 	c->paused = true;

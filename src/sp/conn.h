@@ -64,8 +64,9 @@ unsigned sp_conn_requests(const struct sp_conn *c);
 /*
  * Begins the answer to a request in flight, and gives room for `body_max` bytes of body. It must be
  * followed by sp_reply_end() or sp_reply_cancel() before anything else is done with this
- * connection. NULL if the connection is gone, or has to be closed now for lack of memory (on_close
- * has been called then): there is nothing left to answer.
+ * connection. NULL if the connection is gone, or has to be closed for lack of memory or because
+ * its peer reads nothing: there is nothing left to answer. None of these calls on_close; that
+ * follows from the loop.
  */
 uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, size_t body_max);
 

@@ -111,8 +111,13 @@ static int write_later(struct sp_conn *c)
 
 void sp_conn_flush(struct sp_conn *c)
 {
-	int r = offer(c);
+	int r;
 
+	if (c->doomed) {
+		sp_conn_fail(c, &c->server->counts.overflows_total, c->doomed);
+		return;
+	}
+	r = offer(c);
 	if (r == UV_EAGAIN)
 		r = write_later(c);
 	if (r < 0)
@@ -135,16 +140,16 @@ uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, siz
 	struct sp_server *s = c->server;
 	uint8_t *at;
 
-	if (!sp_conn_is_open(c))
+	if (!sp_conn_is_open(c) || c->doomed)
 		return NULL;
 	assert(!c->replying);
 	if (is_over_limit(c) && offer(c) < 0 && is_over_limit(c)) {
-		sp_conn_fail(c, &s->counts.overflows_total, "does not read its answers");
+		sp_conn_doom(c, "does not read its answers");
 		return NULL;
 	}
 	at = sp_output_reserve(&c->output, &s->pool, sp_frame_header_bytes(request) + body_max);
 	if (!at) {
-		sp_conn_fail(c, &s->counts.overflows_total, "no memory for an answer");
+		sp_conn_doom(c, "no memory for an answer");
 		return NULL;
 	}
 	c->replying = true;
@@ -153,7 +158,7 @@ uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, siz
 	return at + sp_frame_header_bytes(request);
 }
 
-static void mark_dirty(struct sp_conn *c)
+void sp_conn_mark_dirty(struct sp_conn *c)
 {
 	if (c->dirty)
 		return;
@@ -171,7 +176,7 @@ static void commit(struct sp_conn *c, size_t body_len)
 	sp_output_commit(&c->output, &s->pool, n);
 	s->counts.output_bytes += n;
 	s->counts.replies_total++;
-	mark_dirty(c);
+	sp_conn_mark_dirty(c);
 	/* An error shows again when it is flushed: nobody expects on_close here. */
 	if (c->output.bytes >= EARLY_BYTES)
 		(void)offer(c);

@@ -55,6 +55,7 @@ struct sp_conn {
 	bool writing;        /* `write` is with libuv */
 	bool dirty;          /* in sp_server::dirty */
 	bool resuming;       /* in sp_server::resuming */
+	const char *doomed;  /* why it is closed at its next flush; NULL: it is not */
 	bool replying;       /* between sp_reply_begin and its end */
 	size_t write_bytes;  /* of `write` */
 	size_t frame_memory; /* of `frame`, as counted in partial_bytes */
@@ -132,7 +133,13 @@ void sp_conn_may_resume(struct sp_conn *c);
 /* Stops reading, if something speaks for it. */
 void sp_conn_may_pause(struct sp_conn *c);
 
-/* reply.c: offers the output to the kernel. May close the connection. */
+/* Closes soon for a reason of ours: nobody expects on_close where an answer is given. */
+void sp_conn_doom(struct sp_conn *c, const char *why);
+
+/* reply.c */
+/* Has sp_conn_flush() called before the loop sleeps. */
+void sp_conn_mark_dirty(struct sp_conn *c);
+/* Offers the output to the kernel. May close the connection. */
 void sp_conn_flush(struct sp_conn *c);
 
 /* hangup.c: -ENOMEM or -ENOSPC from watch. */

@@ -160,7 +160,11 @@ static size_t flood(struct fixture *f, size_t n)
 	size_t i = 0;
 
 	while (i < n && sp_conn_is_open(f->seen[i].conn)) {
+		unsigned n_close = f->n_close;
+
 		sp_reply(f->seen[i].conn, &f->seen[i].request, body, LEN);
+		/* Who answers is not called back from within. */
+		assert_int_equal(f->n_close, n_close);
 		i++;
 		(void)uv_run(&f->loop, UV_RUN_NOWAIT);
 	}
