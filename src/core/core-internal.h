@@ -120,7 +120,7 @@ void budget_block(struct pool *p, bool blocked);
 bool budget_is_next(const struct pool *p);
 /* Whether a pool's idle connection has to make room for another pool's. */
 bool budget_hands_over(const struct pool *p, usec now);
-/* A connection more or less: those who wait for the budget look again. */
+/* A connection more or less, or something else that is reserved: those who wait for the budget look again. */
 void budget_changed(struct core *c);
 
 /* lease.c */

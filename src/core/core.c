@@ -279,6 +279,7 @@ void core_slot_failed(struct core *c, struct slot *s, enum slot_failure failure,
 		connect_failed(p, failure, now);
 	else if (was != SLOT_CLOSING)
 		connection_lost(p, failure, now);
+	budget_changed(p->core);
 }
 
 void core_slot_closed(struct core *c, struct slot *s, usec now)

@@ -107,6 +107,7 @@ void pool_configure(struct pool *p, const struct pool_settings *settings, usec n
 	p->settings = *settings;
 	refile_slots(p, now);
 	pool_stir(p);
+	budget_changed(p->core);
 }
 
 void pool_discovered(struct pool *p, const struct server_limits *limits, usec now)
@@ -116,6 +117,7 @@ void pool_discovered(struct pool *p, const struct server_limits *limits, usec no
 	p->discovered = *limits;
 	ceiling_discovered(&p->ceiling, &p->settings, limits, open, &p->core->rng, now);
 	pool_stir(p);
+	budget_changed(p->core);
 }
 
 void pool_pause(struct pool *p, usec now)
@@ -123,6 +125,7 @@ void pool_pause(struct pool *p, usec now)
 	(void)now;
 	p->paused = true;
 	pool_stir(p);
+	budget_changed(p->core);
 }
 
 void pool_resume(struct pool *p, usec now)
@@ -158,6 +161,7 @@ void pool_trip(struct pool *p, usec now)
 {
 	breaker_trip(&p->breaker, now);
 	pool_stir(p);
+	budget_changed(p->core);
 }
 
 void pool_reset(struct pool *p, usec now)
@@ -207,6 +211,7 @@ void pool_remove(struct pool *p, usec now)
 	(void)now;
 	p->removing = true;
 	pool_stir(p);
+	budget_changed(p->core);
 }
 
 struct pool *pool_free(struct pool *p)
