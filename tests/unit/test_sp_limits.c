@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -113,6 +114,25 @@ static void test_one_that_leaves_while_not_read_from_is_noticed(void **state)
 	assert_int_equal(f->n_close, 1);
 	assert_int_equal(sp_server_counts(f->server)->paused, 0);
 	assert_int_equal(f->n_seen, 2);
+}
+
+/* Half a hangup is one too: whoever writes no more is gone, as when it is read from. */
+static void test_one_that_shuts_down_while_not_read_from_is_noticed(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	f->mode = FIXTURE_KEEP;
+	f->settings.max_requests = 1;
+	fixture_start(f);
+	fd = peer_open(f);
+	peer_request(f, fd, 1, "abc", 3);
+	fixture_run(f);
+	assert_int_equal(sp_server_counts(f->server)->paused, 1);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	assert_true(peer_is_closed(f, fd));
+	assert_int_equal(f->n_close, 1);
+	peer_close(f, fd);
 }
 
 static void test_one_that_does_not_read_is_not_read_from(void **state)
@@ -542,6 +562,7 @@ int main(void)
 		TEST(test_a_busy_connection_allocates_nothing),
 		TEST(test_too_many_requests_wait_in_the_socket),
 		TEST(test_one_that_leaves_while_not_read_from_is_noticed),
+		TEST(test_one_that_shuts_down_while_not_read_from_is_noticed),
 		TEST(test_one_that_does_not_read_is_not_read_from),
 		TEST(test_one_that_never_reads_is_closed),
 		TEST(test_all_that_do_not_read_are_bounded_together),
