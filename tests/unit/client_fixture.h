@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A handle and, in the same thread, the daemon's side of its socket: the test plays the daemon, message by message, under a clock
- * that moves when the test says so. Nothing waits: what one side wrote the other one can read at once.
+ * A handle and, in the same thread, the daemon's side of its socket: the test plays the daemon,
+ * message by message, under a clock that moves when the test says so. Nothing waits: what one side
+ * wrote the other one can read at once.
  */
 
 #include <setjmp.h>
@@ -23,7 +24,7 @@ struct fixture {
 	int listener; /* -1: nobody listens */
 	int peer;     /* the daemon's end of the connection; -1: none */
 	struct sidepool *sp;
-	uint32_t id; /* of the request read last */
+	uint32_t id;                    /* of the request read last */
 	Sidepool__V1__Request *request; /* owned: the one read last */
 	int fds_before;
 };
@@ -72,7 +73,8 @@ void peer_request(struct fixture *f);
 void peer_answer(struct fixture *f, uint32_t id, const Sidepool__V1__Response *response);
 void peer_answer_bytes(struct fixture *f, uint32_t id, const void *message, size_t len);
 
-/* Answers request `id` with one row of one text column "v", as the statement 7 with the columns 8. */
+/* Answers request `id` with one row of one text column "v", as the statement 7 with the columns 8.
+ */
 void peer_answer_text(struct fixture *f, uint32_t id, const char *text);
 void peer_answer_error(struct fixture *f, uint32_t id, Sidepool__V1__ErrorCode code,
 		       Sidepool__V1__Outcome outcome);

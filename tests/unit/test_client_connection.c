@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The connection of libsidepool: made, used, lost, made again. What may be sent again and what must not. */
+/* The connection of libsidepool: made, used, lost, made again. What may be sent again and what must
+ * not. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ static uint32_t ask(struct fixture *f, struct got *got)
 			      SIDEPOOL_CALL(.done = got ? got_reply : NULL, .userdata = got));
 }
 
-static void assert_failed(const struct sidepool_reply *reply, int code, enum sidepool_outcome outcome)
+static void assert_failed(const struct sidepool_reply *reply, int code,
+			  enum sidepool_outcome outcome)
 {
 	assert_non_null(reply);
 	assert_string_equal(sidepool_code_name(sidepool_code(reply)), sidepool_code_name(code));
@@ -355,7 +357,8 @@ static void test_what_was_not_sent_goes_out_on_the_next_connection(void **state)
 	fixture_turn(f);
 	for (int i = 0; i < N; i++) {
 		assert_int_equal(got[i].times, 1);
-		assert_int_equal(sidepool_code(got[i].reply), i < (int)unknown ? SIDEPOOL_E_DAEMON_LOST : 0);
+		assert_int_equal(sidepool_code(got[i].reply),
+				 i < (int)unknown ? SIDEPOOL_E_DAEMON_LOST : 0);
 		got_free(&got[i]);
 	}
 	assert_true(peer_quiet(f));
@@ -511,7 +514,8 @@ static void test_a_silent_daemon_is_given_up_after_deadline_and_grace(void **sta
 	assert_int_equal(sidepool_timeout_ms(f->sp), -1);
 	assert_int_equal(sidepool_in_flight(f->sp), 0);
 
-	/* Its answer comes late and finds nobody; its id was not used for another request meanwhile. */
+	/* Its answer comes late and finds nobody; its id was not used for another request
+	 * meanwhile. */
 	assert_int_not_equal(ask(f, NULL), id);
 	peer_answer_text(f, id, "late");
 	fixture_turn(f);
@@ -612,7 +616,8 @@ static void test_closing_ends_what_is_in_flight(void **state)
 	got_free(&queued);
 }
 
-static void close_handle(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply, void *userdata)
+static void close_handle(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply,
+			 void *userdata)
 {
 	struct fixture *f = userdata;
 
@@ -640,7 +645,8 @@ static void test_a_callback_may_close_the_handle(void **state)
 	sidepool_reply_free(reply);
 }
 
-static void ask_again(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply, void *userdata)
+static void ask_again(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply,
+		      void *userdata)
 {
 	uint32_t *next = userdata;
 	struct sidepool_reply *refused;
@@ -659,7 +665,8 @@ static void test_a_callback_may_ask_but_not_wait(void **state)
 	uint32_t next = 0;
 
 	fixture_ready(f);
-	sidepool_query(f->sp, "select 1", NULL, SIDEPOOL_CALL(.done = ask_again, .userdata = &next));
+	sidepool_query(f->sp, "select 1", NULL,
+		       SIDEPOOL_CALL(.done = ask_again, .userdata = &next));
 	peer_request(f);
 	peer_answer_text(f, f->id, "x");
 	fixture_turn(f);
@@ -692,10 +699,14 @@ static void test_options_are_checked(void **state)
 
 	memset(path, 'p', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.socket = path), &f->sp), SIDEPOOL_E_INVALID_ARGUMENT);
-	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.application = path), &f->sp), SIDEPOOL_E_INVALID_ARGUMENT);
-	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.max_in_flight = 65536), &f->sp), SIDEPOOL_E_INVALID_ARGUMENT);
-	assert_int_equal(sidepool_open(&(struct sidepool_options){ .size = 0 }, &f->sp), SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.socket = path), &f->sp),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.application = path), &f->sp),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_open(SIDEPOOL_OPTIONS(.max_in_flight = 65536), &f->sp),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_open(&(struct sidepool_options){ .size = 0 }, &f->sp),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
 	assert_null(f->sp);
 }
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* Lengths of time as people write them. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* "250ms", "30s", "2m", "1h": a number without a unit is refused. Sets milliseconds on success,
+ * from 1 on. */
+bool duration_parse(const char *text, uint32_t *ret_ms);
+
+/* Short, for tables: "850us", "85ms", "4.2s", "3m05s", "2h07m", "9d03h". `out` has room for 16
+ * bytes. */
+void duration_print(uint64_t us, char out[16]);

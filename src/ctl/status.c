@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* sidepool status, pools, apps, leases, clients. JSON has every field that the daemon sends, the
+ * tables those that fit. */
+#include <stdio.h>
+
+#include "ctl/complain.h"
+#include "ctl/ctl.h"
+#include "ctl/output.h"
+#include "ctl/view.h"
+
+static void json_array(const struct sidepool_result *r)
+{
+	fputc('[', stdout);
+	for (size_t row = 0; row < sidepool_nrows(r); row++) {
+		fputs(row ? ",\n    " : "\n    ", stdout);
+		output_json_row(stdout, r, row);
+	}
+	fputs(sidepool_nrows(r) ? "\n  ]" : "]", stdout);
+}
+
+static int json_status(const struct sidepool_reply *reply)
+{
+	static const char *const names[] = {
+		[SIDEPOOL_TABLE_DAEMON] = "daemon",
+		[SIDEPOOL_TABLE_POOLS] = "pools",
+		[SIDEPOOL_TABLE_APPLICATIONS] = "applications",
+		[SIDEPOOL_TABLE_LEASES] = "leases",
+		[SIDEPOOL_TABLE_CLIENTS] = "clients",
+		[SIDEPOOL_TABLE_WARNINGS] = "warnings",
+	};
+
+	fputc('{', stdout);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		printf("%s\n  \"%s\": ", i ? "," : "", names[i]);
+		if (i == SIDEPOOL_TABLE_DAEMON)
+			output_json_row(stdout, sidepool_result(reply, i), 0);
+		else
+			json_array(sidepool_result(reply, i));
+	}
+	fputs("\n}\n", stdout);
+	return CTL_OK;
+}
+
+static int print_table(const struct ctl *ctl, const struct sidepool_result *r,
+		       enum sidepool_table table)
+{
+	struct output output = { .format = ctl->format, .out = stdout };
+
+	if (ctl->format == CTL_ALIGNED)
+		return view_table(r, table);
+	if (!output_rows(&output, r))
+		return CTL_TROUBLE;
+	output_end(&output, "");
+	return CTL_OK;
+}
+
+static int print(const struct ctl *ctl, const struct sidepool_reply *reply,
+		 enum sidepool_table table)
+{
+	if (sidepool_error(reply))
+		return complain(sidepool_error(reply), NULL);
+	if (table != SIDEPOOL_TABLE_DAEMON)
+		return print_table(ctl, sidepool_result(reply, table), table);
+	switch (ctl->format) {
+	case CTL_JSON:
+		return json_status(reply);
+	case CTL_CSV:
+		return print_table(ctl, sidepool_result(reply, SIDEPOOL_TABLE_DAEMON), table);
+	default:
+		return view_status(reply);
+	}
+}
+
+static int ask(struct ctl *ctl, unsigned tables, enum sidepool_table table)
+{
+	struct sidepool_call call = ctl_call(ctl);
+	struct sidepool_reply *reply =
+		sidepool_wait(ctl->sp, sidepool_status(ctl->sp, tables, &call));
+	int status = print(ctl, reply, table);
+
+	sidepool_reply_free(reply);
+	return status;
+}
+
+int ctl_status(struct ctl *ctl)
+{
+	return ask(ctl, 0, SIDEPOOL_TABLE_DAEMON);
+}
+
+int ctl_list(struct ctl *ctl)
+{
+	return ask(ctl, 1u << ctl->command->detail, (enum sidepool_table)ctl->command->detail);
+}

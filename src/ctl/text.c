@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* main() has set a UTF-8 locale, so that mbrtowc() and wcwidth() know. */
+#include "ctl/text.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <wchar.h>
+
+enum {
+	ESCAPED_WIDTH = 4, /* \xNN */
+};
+
+/* The next character: its bytes, and its width; false: to be escaped byte by byte. */
+static bool decode(const char *s, size_t len, size_t *ret_bytes, size_t *ret_width)
+{
+	mbstate_t state = { 0 };
+	wchar_t c;
+	size_t n = mbrtowc(&c, s, len, &state);
+	int width;
+
+	*ret_bytes = 1;
+	*ret_width = ESCAPED_WIDTH;
+	if (n == (size_t)-1 || n == (size_t)-2 || n == 0)
+		return false;
+	width = wcwidth(c);
+	if (width < 0 && n == 1)
+		return false;
+	*ret_bytes = n;
+	*ret_width = width < 0 ? n * ESCAPED_WIDTH : (size_t)width;
+	return width >= 0;
+}
+
+size_t text_char_bytes(const char *s)
+{
+	size_t bytes, width;
+
+	if (!*s)
+		return 0;
+	decode(s, strnlen(s, 4), &bytes, &width);
+	return bytes;
+}
+
+size_t text_width(const char *s, size_t len)
+{
+	size_t sum = 0, bytes, width;
+
+	for (; len > 0; s += bytes, len -= bytes) {
+		decode(s, len, &bytes, &width);
+		sum += width;
+	}
+	return sum;
+}
+
+void text_put(FILE *out, const char *s, size_t len)
+{
+	size_t bytes, width;
+
+	for (; len > 0; s += bytes, len -= bytes) {
+		if (decode(s, len, &bytes, &width)) {
+			fwrite(s, 1, bytes, out);
+			continue;
+		}
+		for (size_t i = 0; i < bytes; i++)
+			fprintf(out, "\\x%02X", (unsigned char)s[i]);
+	}
+}
+
+size_t text_fit(const char *s, size_t len, size_t width)
+{
+	size_t at = 0, sum = 0, bytes, w;
+
+	for (; at < len; at += bytes) {
+		decode(s + at, len - at, &bytes, &w);
+		if (sum + w > width)
+			break;
+		sum += w;
+	}
+	return at;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* UTF-8 on a terminal: how wide it is, and what must not reach it. */
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Bytes of the character at `s`, at least 1 unless it is the end; a byte that is not UTF-8 counts
+ * as one. */
+size_t text_char_bytes(const char *s);
+
+/* Columns that text_put() takes for `len` bytes. */
+size_t text_width(const char *s, size_t len);
+
+/* Prints it, control characters as \xNN: a value must not command the terminal. */
+void text_put(FILE *out, const char *s, size_t len);
+
+/* Bytes of the beginning that fit into `width` columns. */
+size_t text_fit(const char *s, size_t len, size_t width);

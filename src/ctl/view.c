@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* Columns are named by the fields of status.proto, so that one that the daemon does not have yet
+ * reads as empty. */
+#include "ctl/view.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/duration.h"
+#include "ctl/text.h"
+
+enum {
+	VIEW_WIDTH = 80,
+	GAP = 2,
+	TEXT_WIDTH_MIN = 8,
+	COLUMNS_MAX = 16,
+};
+
+static const struct view_column pools[] = {
+	{ "POOL", "name", VIEW_TEXT },
+	{ "OPEN", "size", VIEW_NUMBER },
+	{ "USE", "in_use", VIEW_NUMBER },
+	{ "LEASED", "leased", VIEW_NUMBER },
+	{ "LIMIT", "limit_in_force", VIEW_NUMBER },
+	{ "WAIT", "waiting", VIEW_NUMBER },
+	{ "OLDEST", "oldest_wait_ms", VIEW_MS },
+	{ "P99", "wait_p99_us", VIEW_US },
+	{ "QUERIES", "queries_total", VIEW_NUMBER },
+	{ "BREAKER", "breaker", VIEW_TEXT },
+};
+
+static const struct view_column applications[] = {
+	{ "APPLICATION", "name", VIEW_TEXT },
+	{ "USE", "in_use", VIEW_NUMBER },
+	{ "WAIT", "waiting", VIEW_NUMBER },
+	{ "MIN", "min", VIEW_NUMBER },
+	{ "MAX", "max", VIEW_NUMBER },
+	{ "WEIGHT", "weight", VIEW_NUMBER },
+	{ "QUERIES", "queries_total", VIEW_NUMBER },
+	{ "ERRORS", "errors_total", VIEW_NUMBER },
+	{ "P99", "wait_p99_us", VIEW_US },
+	{ "TIME", "connection_us_total", VIEW_US },
+};
+
+static const struct view_column leases[] = {
+	{ "LEASE", "lease_id", VIEW_NUMBER },
+	{ "POOL", "pool", VIEW_TEXT },
+	{ "APPLICATION", "application", VIEW_TEXT },
+	{ "PID", "pid", VIEW_NUMBER },
+	{ "STATE", "state", VIEW_TEXT },
+	{ "SINCE", "state_ms", VIEW_MS },
+	{ "HELD", "held_ms", VIEW_MS },
+	{ "CALL SITE", "call_site", VIEW_TEXT },
+};
+
+static const struct view_column clients[] = {
+	{ "CLIENT", "client_id", VIEW_NUMBER },
+	{ "APPLICATION", "application", VIEW_TEXT },
+	{ "PID", "pid", VIEW_NUMBER },
+	{ "UNIT", "unit", VIEW_TEXT },
+	{ "PROGRAM", "client_name", VIEW_TEXT },
+	{ "SINCE", "connected_ms", VIEW_MS },
+	{ "REQUESTS", "requests_total", VIEW_NUMBER },
+	{ "NOW", "in_flight", VIEW_NUMBER },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The value as it is shown: `buffer` is used where it is not there as such. */
+static const char *shown(const struct sidepool_result *r, size_t row, const struct view_column *c,
+			 char buffer[16], size_t *ret_len)
+{
+	int field = sidepool_fnumber(r, c->field);
+	const char *v = field < 0 ? NULL : sidepool_value(r, row, (size_t)field);
+
+	*ret_len = v ? sidepool_length(r, row, (size_t)field) : 0;
+	if (!v || c->kind == VIEW_TEXT || c->kind == VIEW_NUMBER)
+		return v ? v : "";
+	if (strcmp(v, "0") == 0)
+		strcpy(buffer, "-");
+	else
+		duration_print(strtoull(v, NULL, 10) * (c->kind == VIEW_MS ? 1000 : 1), buffer);
+	*ret_len = strlen(buffer);
+	return buffer;
+}
+
+/* Cuts the widest text column until the table fits. */
+static void shrink(size_t *widths, const struct view_column *columns, size_t n)
+{
+	for (;;) {
+		size_t sum = (n - 1) * GAP, widest = n;
+
+		for (size_t c = 0; c < n; c++) {
+			sum += widths[c];
+			if (columns[c].kind == VIEW_TEXT && widths[c] > TEXT_WIDTH_MIN &&
+			    (widest == n || widths[c] > widths[widest]))
+				widest = c;
+		}
+		if (sum <= VIEW_WIDTH || widest == n)
+			return;
+		widths[widest]--;
+	}
+}
+
+static void put_cell(const char *s, size_t len, size_t width, bool right, bool last)
+{
+	size_t used = text_width(s, len), space = used < width ? width - used : 0;
+	bool cut = used > width;
+
+	if (right)
+		printf("%*s", (int)space, "");
+	text_put(stdout, s, cut ? text_fit(s, len, width - 1) : len);
+	if (cut)
+		fputs("…", stdout);
+	if (!right && !last)
+		printf("%*s", (int)space, "");
+	fputs(last ? "\n" : "  ", stdout);
+}
+
+static void measure(const struct sidepool_result *r, const struct view_column *columns, size_t n,
+		    size_t *widths)
+{
+	char buffer[16];
+	size_t len;
+
+	for (size_t c = 0; c < n; c++) {
+		widths[c] = strlen(columns[c].head);
+		for (size_t row = 0; row < sidepool_nrows(r); row++) {
+			const char *s = shown(r, row, &columns[c], buffer, &len);
+			size_t w = text_width(s, len);
+
+			widths[c] = w > widths[c] ? w : widths[c];
+		}
+	}
+	shrink(widths, columns, n);
+}
+
+int view_print(const struct sidepool_result *r, const struct view_column *columns, size_t n)
+{
+	size_t widths[COLUMNS_MAX];
+	char buffer[16];
+	size_t len;
+
+	if (n > COLUMNS_MAX)
+		return CTL_TROUBLE;
+	measure(r, columns, n, widths);
+	for (size_t c = 0; c < n; c++)
+		put_cell(columns[c].head, strlen(columns[c].head), widths[c],
+			 columns[c].kind != VIEW_TEXT, c + 1 == n);
+	for (size_t row = 0; row < sidepool_nrows(r); row++)
+		for (size_t c = 0; c < n; c++) {
+			const char *s = shown(r, row, &columns[c], buffer, &len);
+
+			put_cell(s, len, widths[c], columns[c].kind != VIEW_TEXT, c + 1 == n);
+		}
+	return CTL_OK;
+}
+
+int view_table(const struct sidepool_result *r, enum sidepool_table table)
+{
+	switch (table) {
+	case SIDEPOOL_TABLE_POOLS:
+		return view_print(r, pools, COUNT(pools));
+	case SIDEPOOL_TABLE_APPLICATIONS:
+		return view_print(r, applications, COUNT(applications));
+	case SIDEPOOL_TABLE_LEASES:
+		return view_print(r, leases, COUNT(leases));
+	case SIDEPOOL_TABLE_CLIENTS:
+		return view_print(r, clients, COUNT(clients));
+	default:
+		return CTL_TROUBLE;
+	}
+}
+
+/* A field of the daemon's row. */
+static const char *field(const struct sidepool_result *r, const char *name)
+{
+	int i = sidepool_fnumber(r, name);
+	const char *v = i < 0 ? NULL : sidepool_value(r, 0, (size_t)i);
+
+	return v ? v : "?";
+}
+
+static void put_reasons(const struct sidepool_result *r)
+{
+	int name = sidepool_fnumber(r, "name"), reason = sidepool_fnumber(r, "breaker_reason");
+
+	for (size_t row = 0; name >= 0 && reason >= 0 && row < sidepool_nrows(r); row++)
+		if (sidepool_length(r, row, (size_t)reason) > 0)
+			printf("%s: %s\n", sidepool_value(r, row, (size_t)name),
+			       sidepool_value(r, row, (size_t)reason));
+}
+
+int view_status(const struct sidepool_reply *reply)
+{
+	const struct sidepool_result *d = sidepool_result(reply, SIDEPOOL_TABLE_DAEMON);
+	const struct sidepool_result *warnings = sidepool_result(reply, SIDEPOOL_TABLE_WARNINGS);
+	const struct sidepool_result *p = sidepool_result(reply, SIDEPOOL_TABLE_POOLS);
+	char up[16];
+	int status;
+
+	duration_print(strtoull(field(d, "uptime_ms"), NULL, 10) * 1000, up);
+	printf("sidepoold %s, pid %s, up %s%s\n", field(d, "daemon_version"), field(d, "pid"), up,
+	       strcmp(field(d, "draining"), "t") == 0 ? ", draining" : "");
+	printf("%s of %s connections (budget %s), %s clients, %s requests, %llu MiB\n\n",
+	       field(d, "connections"), field(d, "budget_in_force"), field(d, "budget"),
+	       field(d, "clients"), field(d, "requests_total"),
+	       strtoull(field(d, "memory_bytes"), NULL, 10) >> 20);
+	status = view_table(p, SIDEPOOL_TABLE_POOLS);
+	put_reasons(p);
+	for (size_t row = 0; row < sidepool_nrows(warnings); row++)
+		printf("warning: %s\n", sidepool_value(warnings, row, 0));
+	return status;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the daemon says of itself, in 80 columns. */
+
+#include <stddef.h>
+
+#include "ctl/ctl.h"
+
+enum view_kind {
+	VIEW_TEXT = 0,
+	VIEW_NUMBER,
+	VIEW_MS, /* a length of time in milliseconds */
+	VIEW_US,
+};
+
+struct view_column {
+	const char *head;
+	const char *field; /* of the result */
+	enum view_kind kind;
+};
+
+/* Prints the chosen columns of a result; texts are cut where the table would be wider than 80.
+ * Returns an exit status. */
+int view_print(const struct sidepool_result *result, const struct view_column *columns, size_t n);
+
+/* The table of that name, with the columns that people look for. */
+int view_table(const struct sidepool_result *result, enum sidepool_table table);
+
+/* The daemon's one line, then its pools and warnings. */
+int view_status(const struct sidepool_reply *reply);
