@@ -128,6 +128,15 @@ void client_on_open(struct sp_conn *conn, void *userdata)
 	sp_conn_set_owner(conn, c);
 }
 
+void client_on_drained(struct sp_conn *conn, void *userdata)
+{
+	struct client *c = sp_conn_owner(conn);
+
+	(void)userdata;
+	if (c)
+		streams_drained(c);
+}
+
 void client_on_close(struct sp_conn *conn, void *userdata)
 {
 	struct rpc *rpc = userdata;

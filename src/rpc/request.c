@@ -94,6 +94,7 @@ static void detach_client(struct request *r)
 		return;
 	TAILQ_REMOVE(&r->client->requests, r, link);
 	r->client->in_flight--;
+	r->client->user->bytes -= r->charged_bytes;
 	r->client = NULL;
 }
 
@@ -121,6 +122,23 @@ void requests_free_spare(struct rpc *rpc)
 	}
 }
 
+/* Decoded, a message takes about its own length; what is not read yet is bounded by the socket's own limits. */
+static bool charge(struct request *r, size_t len)
+{
+	struct rpc_user *u = r->client->user;
+	uint64_t most = r->rpc->config->max_memory_per_uid_bytes;
+
+	if (u->bytes + len > most) {
+		request_fail(r, SIDEPOOL_E_TOO_MANY_REQUESTS,
+			     "requests of uid %u hold %llu bytes, and max_memory_per_uid is %llu", u->uid,
+			     (unsigned long long)u->bytes, (unsigned long long)most);
+		return false;
+	}
+	r->charged_bytes = len;
+	u->bytes += len;
+	return true;
+}
+
 struct request *request_new(struct rpc *rpc, struct client *client, const struct sp_request *id,
 			    const uint8_t *body, size_t len)
 {
@@ -140,6 +158,8 @@ struct request *request_new(struct rpc *rpc, struct client *client, const struct
 	TAILQ_INSERT_TAIL(&client->requests, r, link);
 	client->in_flight++;
 	rpc->n_requests++;
+	if (!charge(r, len))
+		return NULL;
 	allocator.allocator_data = &r->arena;
 	r->message = sidepool__v1__request__unpack(&allocator, len, body);
 	if (!r->message) {

@@ -87,6 +87,7 @@ struct request {
 	usec deadline;                /* of its own; USEC_NEVER: none */
 	usec running_deadline;        /* while it runs: the earlier of that and statement_timeout */
 	uint32_t chunk_bytes;         /* as asked for */
+	size_t charged_bytes;         /* to its client's uid, until the request or the client goes */
 	struct stream *waits_for;     /* borrowed: a Fetch or CopyData that waits for its turn */
 	struct idempotency *repeats;  /* borrowed: it waits for the answer of the first with its key */
 	TAILQ_ENTRY(request) link;    /* client::requests */

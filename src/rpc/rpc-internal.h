@@ -42,6 +42,7 @@ struct rpc_user {
 	unsigned clients; /* the entry lives while there are any */
 	unsigned leases;
 	unsigned streams;
+	uint64_t bytes;   /* messages in work, and chunks of streams */
 	UT_hash_handle hh;
 };
 

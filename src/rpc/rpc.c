@@ -144,6 +144,7 @@ const struct sp_ops *rpc_sp_ops(void)
 	static const struct sp_ops ops = {
 		.on_open = client_on_open,
 		.on_message = client_on_message,
+		.on_drained = client_on_drained,
 		.on_close = client_on_close,
 	};
 

@@ -11,6 +11,7 @@ struct stream {
 	struct request *request; /* borrowed: owns us */
 	struct client *client;   /* borrowed; we are in client::streams */
 	struct request_list waiting; /* fetches, by request::on_stream */
+	uint64_t cost_bytes;     /* charged to the client's uid */
 	bool full;      /* a chunk is ready and nobody asked: PostgreSQL is paused */
 	bool ended;
 	bool dropping;  /* rows are read and dropped */
@@ -21,8 +22,15 @@ struct stream {
 bool stream_new(struct request *r)
 {
 	struct client *c = r->client;
+	uint64_t cost = 2 * (uint64_t)request_chunk_bytes(r); /* one that is made, and one that goes out */
 	struct stream *s;
 
+	if (c->user->bytes + cost > r->rpc->config->max_memory_per_uid_bytes) {
+		failure_set(&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
+			    "streams and requests of uid %u hold %llu bytes, which is about max_memory_per_uid",
+			    c->user->uid, (unsigned long long)c->user->bytes);
+		return false;
+	}
 	if (c->user->streams >= r->rpc->config->max_streams_per_uid) {
 		failure_set(&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
 			    "uid %u has %u streams open, which is max_streams_per_uid", c->user->uid,
@@ -40,6 +48,8 @@ bool stream_new(struct request *r)
 	TAILQ_INIT(&s->waiting);
 	HASH_ADD(hh, c->streams, id, sizeof(s->id), s);
 	c->user->streams++;
+	s->cost_bytes = cost;
+	c->user->bytes += cost;
 	r->stream = s;
 	return true;
 }
@@ -132,11 +142,25 @@ void stream_chunk_full(struct request *r)
 		request_send_chunk(r, &r->id);
 		return;
 	}
-	fetch = stream_next_waiting(s);
+	/* A client that asks far ahead and does not read would have us hold all that it asked for. */
+	fetch = sp_conn_is_congested(r->conn) ? NULL : stream_next_waiting(s);
 	if (fetch)
 		request_answer_with_chunk(fetch, r);
 	else
 		pause_reading(s);
+}
+
+void streams_drained(struct client *c)
+{
+	struct stream *s, *next;
+	struct request *fetch;
+
+	HASH_ITER(hh, c->streams, s, next) {
+		if (!s->full || !(fetch = stream_next_waiting(s)))
+			continue;
+		request_answer_with_chunk(fetch, s->request);
+		go_on_reading(s);
+	}
 }
 
 void stream_wait(struct stream *s, struct request *r)
@@ -148,7 +172,7 @@ void stream_wait(struct stream *s, struct request *r)
 	TAILQ_INSERT_TAIL(&s->waiting, r, on_stream);
 	if (s->ended) {
 		stream_ended(s);
-	} else if (full) {
+	} else if (full && !sp_conn_is_congested(r->conn)) {
 		request_answer_with_chunk(stream_next_waiting(s), s->request);
 		go_on_reading(s);
 	}
@@ -186,6 +210,7 @@ void stream_free(struct stream *s)
 
 	HASH_DELETE(hh, s->client->streams, s);
 	s->client->user->streams--;
+	s->client->user->bytes -= s->cost_bytes;
 	r->stream = NULL;
 	while ((fetch = stream_next_waiting(s)))
 		request_fail(fetch, SIDEPOOL_E_UNKNOWN_STREAM, NULL);

@@ -40,6 +40,9 @@ bool stream_timed_out(const struct stream *s);
 struct stream *stream_find(struct client *c, uint64_t id);
 struct request *stream_request(struct stream *s);
 
+/* The client has taken answers that it had left lying: chunks that are ready go out. */
+void streams_drained(struct client *c);
+
 /* A request that waits for the next chunk, or for room. */
 void stream_wait(struct stream *s, struct request *r);
 struct request *stream_next_waiting(struct stream *s);
