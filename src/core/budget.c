@@ -7,7 +7,7 @@
  *	what idles at a pool where nobody waits goes at once, except for that pool's min_size;
  *	what becomes idle at a pool where others wait goes if the claim is better than theirs.
  *
- * The better claim: who has no connection at all; then whose first is entitled to a guaranteed minimum; then whose first has the
+ * The better claim: who has no connection at all, the longest first; then whose first is entitled to a guaranteed minimum; then whose first has the
  * higher priority; then who would still have fewer connections, for the weights of those who wait and run there, after it got one
  * more. The last one makes pools that are all busy divide the budget by weight, and is strict, so that no connection goes back and
  * forth. A pool where somebody waits keeps its last connection, but takes turns of STARVING_US with pools that have none: the budget
@@ -77,6 +77,8 @@ static bool has_better_claim(const struct pool *a, const struct pool *b)
 
 	if (a_has_none != b_has_none)
 		return a_has_none;
+	if (a_has_none)
+		return a->turn_since < b->turn_since;
 	if (first_rank(a) != first_rank(b))
 		return first_rank(a) > first_rank(b);
 	return has_less(pool_standing(a) + 1, a, pool_standing(b) + 1, b);
@@ -101,7 +103,8 @@ bool budget_is_next(const struct pool *p)
 static bool must_yield(const struct pool *p, const struct pool *claimant, usec now)
 {
 	if (pool_standing(claimant) == 0)
-		return pool_standing(p) > 1 || usec_sub(now, pool_oldest(claimant)) >= STARVING_US;
+		return pool_standing(p) > 1 || (usec_sub(now, pool_oldest(claimant)) >= STARVING_US &&
+						usec_sub(now, p->turn_since) >= STARVING_US);
 	if (pool_standing(p) <= 1)
 		return false;
 	if (first_rank(claimant) != first_rank(p))

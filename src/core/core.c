@@ -191,6 +191,8 @@ void core_slot_opened(struct core *c, struct slot *s, usec now)
 	p->backoff_us = 0;
 	p->retry_at = 0;
 	s->opened = now;
+	if (!pool_is_live(p))
+		p->turn_since = now;
 	slot_idle(s, now);
 	ceiling_opened(&p->ceiling, &p->settings, pool_standing(p) - p->n[SLOT_CONNECTING], &c->rng, now);
 	if (p->settings.max_lifetime_us != USEC_NEVER) {

@@ -241,9 +241,6 @@ usec pool_due(const struct pool *p, usec after)
 
 	if (p->join_due > after)
 		due = MIN(due, p->join_due);
-	/* Blocked without a connection: see must_yield() in budget.c. */
-	if (p->blocked && queue_oldest(p) && queue_oldest(p)->head_submitted + STARVING_US > after)
-		due = MIN(due, queue_oldest(p)->head_submitted + STARVING_US);
 	return due;
 }
 

@@ -74,6 +74,7 @@ struct pool {
 	double vtime[PRIORITY_LEVELS]; /* where those start who come back from idling */
 	usec contended_us;         /* how long somebody has waited here so far: the clock by which is charged */
 	usec contended_since;      /* USEC_NEVER: nobody waits */
+	usec turn_since;           /* when it last got a first connection */
 	usec looked;               /* when there was nothing to be done: what was due before is no news */
 	usec join_due;             /* when a shared ticket that waits may fit behind others */
 	usec backoff_us;

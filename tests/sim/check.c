@@ -8,7 +8,7 @@
 #include "world.h"
 
 /* Nobody who could be served waits longer, whatever happens. */
-#define STARVED_US (40 * USEC_PER_SEC)
+#define STARVED_US (20 * USEC_PER_SEC)
 
 static uint32_t limit_of(const struct pool *p)
 {
@@ -39,6 +39,14 @@ void check_open(struct world *w, const struct decision *d)
 	demand(w, d->pool->breaker.state == BREAKER_CLOSED || d->pool->n[SLOT_CONNECTING] == 1);
 }
 
+static void note_served(struct world *w, const struct ticket *t)
+{
+	for (uint32_t a = 0; a < w->n_apps; a++)
+		for (uint32_t i = 0; i < w->n_pools; i++)
+			if (w->apps[a] == t->app && w->pools[i] == t->pool)
+				w->eligible_since[a][i] = w->now;
+}
+
 void check_grant(struct world *w, const struct decision *d)
 {
 	const struct conn *c = d->slot->owner;
@@ -55,6 +63,7 @@ void check_grant(struct world *w, const struct decision *d)
 	demand(w, t->deadline > w->now && t->acquire_deadline > w->now);
 	demand(w, is_serving(w, d->pool));
 	demand(w, !d->slot->retiring);
+	note_served(w, t);
 }
 
 static uint64_t minima_at(const struct world *w, const struct pool *p)
@@ -245,13 +254,11 @@ static void check_starvation(struct world *w)
 	for (uint32_t a = 0; a < w->n_apps; a++)
 		for (uint32_t i = 0; i < w->n_pools; i++) {
 			const struct pool *p = w->pools[i];
-			uint64_t granted = w->apps[a]->stats.granted_total;
 			bool could = waits[a][i] && !is_held_back(w->apps[a]) && is_serving(w, p) &&
 				     p->breaker.state == BREAKER_CLOSED && p->retry_at == 0 && p->ceiling.limit > 0;
 
-			if (!could || granted != w->granted_seen[a][i] || w->eligible_since[a][i] == 0)
+			if (!could || w->eligible_since[a][i] == 0)
 				w->eligible_since[a][i] = w->now;
-			w->granted_seen[a][i] = granted;
 			demand(w, w->now - w->eligible_since[a][i] < STARVED_US);
 		}
 }

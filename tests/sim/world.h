@@ -70,7 +70,7 @@ struct job {
 enum {
 	SERVERS_MAX = 3,
 	POOLS_MAX = 5,
-	APPS_MAX = 8,
+	APPS_MAX = 12,
 };
 
 struct world {
@@ -94,7 +94,6 @@ struct world {
 	bool lowered;             /* budget or sizes were: more may be open than they say */
 	usec longest_us;          /* that anything holds a connection */
 	usec eligible_since[APPS_MAX][POOLS_MAX]; /* check.c */
-	uint64_t granted_seen[APPS_MAX][POOLS_MAX];
 	void (*on_grant)(struct world *w, struct job *j);
 };
 
