@@ -367,8 +367,11 @@ static void step(struct scanner *s)
 
 struct pg_class pg_classify(const char *sql, size_t n)
 {
-	struct scanner s = { .text = sql, .at = sql, .end = sql + n };
+	struct scanner s = { .text = sql, .at = sql };
 
+	if (n == 0)
+		return (struct pg_class){ .empty = true };
+	s.end = sql + n;
 	while (s.at < s.end)
 		step(&s);
 	if (s.volatile_call)

@@ -20,6 +20,14 @@ enum {
 	LENGTH_BYTES = 4,
 };
 
+/* A message without parameters has no place for them, and no arithmetic is allowed on that. */
+static uint8_t *params_of(const struct pg_statement *s)
+{
+	static uint8_t nothing;
+
+	return s->params ? s->params : &nothing;
+}
+
 static int32_t read_length(const uint8_t *at)
 {
 	uint32_t v;
@@ -35,7 +43,7 @@ static bool is_text(const struct pg_statement *s, uint32_t i)
 
 int pg_params_check(const struct pg_statement *s)
 {
-	const uint8_t *at = s->params, *end = s->params + s->params_bytes;
+	const uint8_t *at = params_of(s), *end = at + s->params_bytes;
 	int32_t length;
 
 	if (s->n_formats > 1 && s->n_formats != s->n_params)
@@ -95,8 +103,8 @@ int pg_params_init(struct pg_params *p, const struct pg_statement *s)
 	if (r != 0)
 		return r;
 	p->n = s->n_params;
-	p->at = s->params;
-	p->end = s->params + s->params_bytes;
+	p->at = params_of(s);
+	p->end = p->at + s->params_bytes;
 	p->next_length = p->at < p->end ? read_length(p->at) : 0;
 	r = allocate(p, p->n);
 	if (r < 0)
