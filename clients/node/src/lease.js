@@ -10,6 +10,11 @@ import { Finish, TransactionStatus } from "./schema.js";
 const LOST = new Set([41, 50, 51, 52, 53, 54, 55, 56]); // codes after which there is no lease
 const LOST_WITH_DAEMON = new Set(["DAEMON_LOST", "LEASE_LOST", "PROTOCOL_VIOLATION", "CLOSED"]);
 
+/** An error after which there is no lease: by its code, or because PostgreSQL ended the connection with it. */
+function isEnd({ code, sql }) {
+  return LOST.has(code) || sql?.severity === "FATAL" || sql?.severity === "PANIC";
+}
+
 export class Lease {
   #transport;
   #options;
@@ -85,7 +90,7 @@ export class Lease {
     for (const notification of response.notifications) this.onNotification?.(notification);
     for (const { name, value } of response.parameters) this.onParameter?.(name, value);
     if (response.error && !this.#ref && this.#options.begin) this.#end(errorFromWire(response.error)); // it never began
-    else if (response.error && LOST.has(response.error.code))
+    else if (response.error && isEnd(response.error))
       this.#end(new SidepoolError("LEASE_LOST", `the lease was lost: ${response.error.message}`));
     else if (finish && (this.#ref || response.error === null)) this.#end(true);
   }

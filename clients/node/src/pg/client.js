@@ -16,10 +16,19 @@ const SETTINGS_OF_A_SESSION = ["statement_timeout", "lock_timeout", "idle_in_tra
 
 const milliseconds = (value) => (value ? parseInt(value, 10) : 0);
 
+/** The settings in libpq's options: -c name=value, --name=value; a backslash keeps what follows it. */
+function settingsInOptions(options) {
+  const found = [...options.matchAll(/(?:^|\s)(?:-c\s*|--)([\w.-]+)=((?:\\.|[^\\\s])*)/g)];
+  return found.map(([, name, value]) => [name.replaceAll("-", "_"), value.replace(/\\(.)/g, "$1")]);
+}
+
 /** The script that a session begins with. */
 function startupOf(parameters) {
-  const sets = SETTINGS_OF_A_SESSION.filter((name) => milliseconds(parameters[name]) > 0);
-  return sets.map((name) => `SET ${name} = ${milliseconds(parameters[name])}`).join("; ");
+  const timeouts = SETTINGS_OF_A_SESSION.filter((name) => milliseconds(parameters[name]) > 0);
+  const all = [...timeouts.map((name) => [name, String(milliseconds(parameters[name]))]), ...settingsInOptions(parameters.options ?? "")];
+  return all
+    .map(([name, value]) => `SELECT set_config(${escapeLiteral(name)}, ${escapeLiteral(value)}, false)`)
+    .join("; ");
 }
 
 function hidden(object, name, value) {
@@ -49,12 +58,13 @@ export class Client extends EventEmitter {
     this._abort = new AbortController();
     this._share = null;
     this._runner = null;
+    this._refusing = false; // end() was called, and what was queued before still runs
     this._held = false; // keeps the process alive
     this._deadlineMs = this.connectionParameters.sidepool.lease === "session" ? 0 : milliseconds(this.connectionParameters.statement_timeout);
   }
 
   get _ending() {
-    return this._state === "ending" || this._state === "ended";
+    return this._refusing || this._state === "ending" || this._state === "ended";
   }
 
   get _connected() {
@@ -71,6 +81,7 @@ export class Client extends EventEmitter {
 
   connect(callback) {
     const connected = this.#connect();
+    connected.catch(() => {}); // one that was ended while it connected, and that nobody waits for
     if (!callback) return this._Promise.resolve(connected);
     connected.then(
       (client) => callback(null, client),
@@ -108,6 +119,7 @@ export class Client extends EventEmitter {
     this._runner.onBackend = (pid) => {
       this.processID = pid || null;
     };
+    this._runner.onLost = () => this._terminate(new Error("Connection terminated unexpectedly"));
     const options = { signal: this._abort.signal, deadlineMs: this._connectionTimeoutMillis };
     if (!transport.connection) await transport.request({ ping: {} }, options);
     await this._runner.open(options);
@@ -126,7 +138,7 @@ export class Client extends EventEmitter {
     this.#armTimeout(query, config);
     if (this.binary && !query.binary) query.binary = true;
     if (query._result && !query._result._types) query._result._types = this._types;
-    const refusal = this.#refusal();
+    const refusal = this.#refusal(query);
     if (refusal) {
       process.nextTick(() => query.handleError(refusal, this.connection));
       return result;
@@ -157,7 +169,10 @@ export class Client extends EventEmitter {
     return [query, result];
   }
 
-  #refusal() {
+  #refusal(query) {
+    if (this.pipeline && !(query instanceof Query))
+      return new Error("Custom query classes such as pg-cursor and pg-query-stream are not supported in pipeline mode");
+    if (this.pipeline && query.rows) return new Error("The `rows` option is not supported in pipeline mode");
     if (this._ending) return new Error("Client was closed and is not queryable");
     if (!this._queryable) return new Error("Client has encountered a connection error and is not queryable");
     return null;
@@ -173,7 +188,9 @@ export class Client extends EventEmitter {
       if (at >= 0) this._queryQueue.splice(at, 1);
       query.callback = () => {}; // it has had its answer
       callback(error);
-      this._pulse();
+      if (this._activeQuery === query && this.pipeline) this._terminate(error);
+      else if (this._activeQuery === query) this._abortActive();
+      else this._pulse();
     }, ms);
     query.callback = (error, result) => {
       clearTimeout(timer);
@@ -242,14 +259,23 @@ export class Client extends EventEmitter {
       await new Promise((resolve) => this.once("end", resolve));
       return;
     }
+    if (this.pipeline && this._queryable && (this._activeQuery || this._queryQueue.length > 0)) await this.#drained();
     await this.#close(new Error("Connection terminated"));
+  }
+
+  /** What was queued before runs to its end; nothing new is taken. */
+  async #drained() {
+    this._refusing = true;
+    await new Promise((resolve) => this.once("drain", resolve));
   }
 
   /** Ends at once, as the end of a socket would. */
   _terminate(error) {
     if (this._ending) return;
-    if (this._state === "connecting") this._connectError = error ?? new Error("Connection terminated unexpectedly");
-    this.#close(error ?? new Error("Connection terminated unexpectedly")).catch(() => {}); // it is gone either way
+    const reason = error ?? new Error("Connection terminated unexpectedly");
+    if (this._state === "connecting") this._connectError = reason;
+    else process.nextTick(() => this.emit("error", reason));
+    this.#close(reason).catch(() => {}); // it is gone either way
   }
 
   async #close(error) {

@@ -4,6 +4,7 @@ import { escapeIdentifier, escapeLiteral } from "../sql.js";
 import * as registry from "../types/index.js";
 import { Client } from "./client.js";
 import { Connection } from "./connection.js";
+import { ConnectionParameters } from "./connection-parameters.js";
 import { Cursor } from "./cursor.js";
 import { DatabaseError } from "./database-error.js";
 import { defaults } from "./defaults.js";
@@ -43,6 +44,8 @@ const pg = {
 
 /** The native binding of node-postgres: there is none here. */
 Object.defineProperty(pg, "native", { configurable: true, enumerable: false, value: null });
+/** What node-postgres has at pg/lib/connection-parameters. */
+Object.defineProperty(pg, "ConnectionParameters", { configurable: true, enumerable: false, value: ConnectionParameters });
 
 export {
   BoundPool as Pool, Client, Connection, Cursor, DatabaseError, Query, QueryStream, Result, TypeOverrides, defaults,

@@ -37,8 +37,9 @@ export class Runner {
   #begun = null; // the modes of a BEGIN that nothing has followed yet
   #lease = null;
 
-  /** Set by the client: onNotification(message), onBackend(pid) as the connection behind changes. */
+  /** Set by the client: onNotification(message), onBackend(pid) as the connection behind changes, onLost(error). */
   onNotification = null;
+  onLost = null;
   onBackend = null;
 
   /** settings: lease ("transaction" or "session"), pool, holdMs, startup (a script for a new session). */
@@ -84,7 +85,8 @@ export class Runner {
    * Runs a statement and resolves to its first Response. request: text, values (null: the simple protocol, as
    * node-postgres uses it), binary, deadlineMs, signal, chunkBytes.
    */
-  async execute(request) {
+  async execute(given) {
+    const request = given.text === "" ? { ...given, text: " " } : given; // the wire knows no empty text
     const found = scan(request.text);
     if (this.session) return this.#onLease(request, found);
     const verb = transactionVerb(found);
@@ -96,14 +98,13 @@ export class Runner {
 
   #message(request, simple) {
     const { text, values, binary, chunkBytes } = request;
-    const statement = statementMessage(text === "" ? " " : text, values ? [values] : null, { binary, simple });
+    const statement = statementMessage(text, values ? [values] : null, { binary, simple });
     return this.#scope.envelope({ query: { statement, chunkBytes } }, this.#settings, text);
   }
 
   async #plain(request) {
     const { deadlineMs, signal, text } = request;
-    const options = { deadlineMs, signal, text: text === "" ? undefined : text };
-    return check(await this.transport.request(this.#message(request), options));
+    return check(await this.transport.request(this.#message(request), { deadlineMs, signal, text }));
   }
 
   #beginTransaction(request, modes, found) {
@@ -132,6 +133,9 @@ export class Runner {
     const options = { deadlineMs, signal, text: simple ? undefined : text };
     try {
       return check(await lease.request(this.#message(request, simple), options));
+    } catch (error) {
+      if (this.session && lease.ended) this.onLost?.(error);
+      throw error;
     } finally {
       this.onBackend?.(lease.backendPid);
       if (!this.session) await this.#giveBackIfIdle(lease);

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+export * from "sidepool/pg";
+export { default } from "sidepool/pg";

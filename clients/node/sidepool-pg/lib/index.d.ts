@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+import pg = require("sidepool/pg");
+export = pg;
