@@ -301,7 +301,6 @@ static int wait_turn(struct sidepool *sp)
 	struct pollfd p;
 	int timeout;
 
-	connection_flush(sp);
 	timeout = sidepool_timeout_ms(sp);
 	p = (struct pollfd){ .fd = sidepool_fd(sp), .events = sidepool_events(sp) };
 	if (timeout < 0 && p.fd >= 0 && p.events == POLLIN)
@@ -331,6 +330,7 @@ struct sidepool_reply *sidepool_wait(struct sidepool *sp, uint32_t id)
 		return reply_no_handle();
 	reply = refuse_wait(sp, id);
 	while (!reply) {
+		connection_flush(sp); /* which may end it already */
 		reply = sidepool_take(sp, id);
 		if (reply)
 			break;
