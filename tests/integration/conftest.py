@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+import os
+import sys
+import pathlib
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from lib.daemon import Daemon  # noqa: E402
+from lib.postgres import Postgres  # noqa: E402
+from lib.wire import Wire  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "fast: also in tests/run --fast")
+    config.addinivalue_line("markers", "settings(config): of the daemon fixture")
+    config.addinivalue_line("markers", "long: only in tests/run --all")
+    if not os.environ.get("SIDEPOOLD"):
+        raise pytest.UsageError("SIDEPOOLD must name the daemon under test: use tests/run integration")
+
+
+@pytest.fixture(scope="session")
+def pg():
+    """One PostgreSQL for each worker."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    item.stash.setdefault(FAILED, False)
+    item.stash[FAILED] |= outcome.get_result().failed
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.fixture
+def make_daemon(request):
+    """Daemons that are stopped, and judged, at the end of the test."""
+    made = []
+
+    def make(*arguments, start=True, **options):
+        daemon = Daemon(*arguments, **options)
+        made.append(daemon)
+        return daemon.start() if start else daemon
+
+    yield make
+    try:
+        for daemon in made:
+            daemon.close()
+    finally:
+        for daemon in made:
+            if request.node.stash.get(FAILED, False):
+                print(f"--- log of {daemon.socket}\n{daemon.log()}")
+            daemon.remove()
+
+
+@pytest.fixture
+def daemon(pg, make_daemon, request):
+    """A daemon on `pg` with at most 5 connections; @pytest.mark.settings({...}) adds to its configuration."""
+    mark = request.node.get_closest_marker("settings")
+    config = {"sidepool": {"budget": 5, "cancel_timeout": "2s"}}
+    for section, settings in (mark.args[0] if mark else {}).items():
+        config.setdefault(section, {}).update(settings)
+    return make_daemon(pg.url(), config=config)
+
+
+@pytest.fixture
+def wire(daemon):
+    with Wire(daemon.socket) as w:
+        yield w
