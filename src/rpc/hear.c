@@ -8,6 +8,7 @@
 #include "pg/result.h"
 #include "pg/text.h"
 #include "rpc/copy.h"
+#include "rpc/lease.h"
 #include "rpc/request.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/stream.h"
@@ -122,8 +123,15 @@ static void judge(struct request *r, enum pg_end end)
 	else if (r->timed_out)
 		failure_set(f, r->statement_timeout ? SIDEPOOL_E_STATEMENT_TIMEOUT : SIDEPOOL_E_DEADLINE_EXCEEDED,
 			    NULL);
+	else if (r->lease && lease_close_code(r->lease))
+		failure_set(f, lease_close_code(r->lease), NULL);
 	else if (r->cancelled)
 		failure_set(f, SIDEPOOL_E_CANCELLED, NULL);
+	else
+		return;
+	/* PostgreSQL said that it stopped; that outweighs what the code usually means. */
+	if (end == PG_END_SYNCED)
+		f->outcome = FAILURE_FAILED;
 }
 
 /* Once, and only where PostgreSQL has said that it did nothing: see the two reasons. */

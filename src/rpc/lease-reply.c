@@ -16,7 +16,7 @@ const char *lease_state_text(const struct rpc_lease *l)
 {
 	if (l->running)
 		return "running";
-	return l->core.state == LEASE_IDLE_IN_TRANSACTION ? "idle in transaction" : "idle";
+	return l->task.conn && pg_conn_transaction(l->task.conn) != 'I' ? "idle in transaction" : "idle";
 }
 
 /* ---- Lease ---- */

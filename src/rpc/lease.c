@@ -29,6 +29,11 @@ bool lease_is_held(const struct rpc_lease *l)
 	return l->held;
 }
 
+enum sidepool_error_code lease_close_code(const struct rpc_lease *l)
+{
+	return l->close_code;
+}
+
 const char *lease_take_begin(struct rpc_lease *l)
 {
 	if (!l->to_begin)
@@ -149,6 +154,7 @@ void lease_close(struct rpc_lease *l)
 	l->closed = true;
 	l->held = false;
 	failure_set(&f, l->close_code ? l->close_code : SIDEPOOL_E_UNKNOWN_LEASE, NULL);
+	f.outcome = FAILURE_NOT_SENT;
 	leave_client(l);
 	fail_queue(l, &f);
 	lease_end(&l->core, rpc_now());
@@ -380,6 +386,7 @@ static void fail_unknown(struct request *r, const Sidepool__V1__LeaseRef *ref)
 {
 	const struct client *c = r->client;
 
+	r->failure.outcome = FAILURE_NOT_SENT;
 	for (size_t i = 0; i < GRAVES_MAX; i++) {
 		if (c->graves[i].id == ref->lease_id && ref->lease_id != 0) {
 			request_fail(r, c->graves[i].code, NULL);
@@ -405,6 +412,7 @@ static bool find(struct request *r, const Sidepool__V1__LeaseRef *ref)
 		return false;
 	}
 	if (l->closing) {
+		r->failure.outcome = FAILURE_NOT_SENT;
 		request_fail(r, l->close_code ? l->close_code : SIDEPOOL_E_UNKNOWN_LEASE, NULL);
 		return false;
 	}

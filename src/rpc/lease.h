@@ -30,6 +30,9 @@ const char *lease_begin_sql(struct request *r, const Sidepool__V1__TransactionOp
 struct pg_task *lease_task(struct rpc_lease *l);
 bool lease_is_held(const struct rpc_lease *l);
 
+/* Why it is being taken away; 0: it is not. */
+enum sidepool_error_code lease_close_code(const struct rpc_lease *l);
+
 /* What has to run in front of the first statement; NULL: nothing (any more). Whoever asks runs it. */
 const char *lease_take_begin(struct rpc_lease *l);
 bool lease_is_to_begin(const struct rpc_lease *l);

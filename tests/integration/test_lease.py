@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Leases: transactions in few messages, fencing, time limits, and what becomes of them when their client is gone."""
+import pytest
+from lib.wait import wait_until
+from lib.wire import COMMIT, ROLLBACK, Failed, Request, Wire, rows
+
+ACTIVE, FAILED, IDLE = 2, 3, 1
+
+
+@pytest.fixture
+def table(pg):
+    pg.sql("DROP TABLE IF EXISTS item")
+    pg.sql("CREATE TABLE item (a int PRIMARY KEY)")
+    return "item"
+
+
+def count(pg):
+    return pg.sql("SELECT count(*) FROM item")[0][0]
+
+
+@pytest.mark.fast
+def test_a_transaction_of_n_statements_is_n_messages(wire, pg, table):
+    first = wire.query("INSERT INTO item VALUES (1)", begin=True)
+    assert first.lease.lease_id and first.transaction_status == ACTIVE and first.lease.backend_pid
+    assert count(pg) == 0
+    last = wire.query("INSERT INTO item VALUES (2)", lease=first.lease, finish=COMMIT)
+    assert count(pg) == 2 and not last.HasField("lease")
+    with pytest.raises(Failed) as e:
+        wire.query("SELECT 1", lease=first.lease)
+    assert (e.value.code, e.value.outcome) == ("UNKNOWN_LEASE", "not sent")
+
+
+@pytest.mark.fast
+def test_a_whole_transaction_fits_into_one_message(wire, pg, table):
+    response = wire.query("INSERT INTO item VALUES (1)", begin=True, finish=COMMIT)
+    assert response.results[0].command_tag == "INSERT 0 1" and count(pg) == 1
+    wire.query("INSERT INTO item VALUES (2)", begin=True, finish=ROLLBACK)
+    assert count(pg) == 1
+
+
+@pytest.mark.fast
+def test_a_failed_statement_with_finish_rolls_back_and_releases(wire, pg, table):
+    lease = wire.query("INSERT INTO item VALUES (1)", begin=True).lease
+    with pytest.raises(Failed) as e:
+        wire.query("INSERT INTO item VALUES (1)", lease=lease, finish=COMMIT)
+    assert e.value.error.sql.sqlstate == "23505"
+    assert count(pg) == 0
+    wait_until("the lease is gone", lambda: not wire.status().leases)
+
+
+@pytest.mark.fast
+def test_a_failed_transaction_keeps_its_lease_and_answers_commit_with_rollback(wire, pg, table):
+    lease = wire.lease(begin=True)
+    with pytest.raises(Failed):
+        wire.query("SELECT 1/0", lease=lease)
+    request = wire.query_request("SELECT 1", lease=lease)
+    answer = wire.receive(wire.send(request))
+    assert answer.error.sql.sqlstate == "25P02" and answer.transaction_status == FAILED
+    assert wire.release(lease, COMMIT).results[0].command_tag == "ROLLBACK"
+
+
+@pytest.mark.fast
+def test_release_tells_what_became_of_the_transaction(wire, pg, table):
+    lease = wire.query("INSERT INTO item VALUES (1)", begin=True).lease
+    assert wire.release(lease, COMMIT).results[0].command_tag == "COMMIT"
+    lease = wire.query("INSERT INTO item VALUES (2)", begin=True).lease
+    assert wire.release(lease).results[0].command_tag == "ROLLBACK"
+    assert count(pg) == 1
+    assert not wire.release(wire.lease()).results
+
+
+@pytest.mark.fast
+def test_a_stale_token_and_a_foreign_lease_are_refused(wire, daemon):
+    lease = wire.lease(begin=True)
+    wrong = type(lease)(lease_id=lease.lease_id, token=lease.token - 1)
+    with pytest.raises(Failed) as e:
+        wire.query("SELECT 1", lease=wrong)
+    assert (e.value.code, e.value.outcome) == ("STALE_TOKEN", "not sent")
+    with Wire(daemon.socket) as other:
+        with pytest.raises(Failed) as e:
+            other.query("SELECT 1", lease=lease)
+        assert e.value.code == "UNKNOWN_LEASE"
+        with pytest.raises(Failed) as e:
+            other.release(lease)
+    later = wire.lease()
+    assert later.token > lease.token
+    assert wire.values("SELECT 1", lease=lease) == [("1",)]
+
+
+@pytest.mark.fast
+def test_requests_ahead_run_in_order(wire, table):
+    lease = wire.lease(begin=True)
+    ids = [wire.send(wire.query_request(f"INSERT INTO item VALUES ({i})", lease=lease)) for i in range(50)]
+    ids.append(wire.send(wire.query_request("SELECT count(*) FROM item", lease=lease, finish=ROLLBACK)))
+    answers = [wire.receive(i) for i in ids]
+    assert not any(a.HasField("error") for a in answers)
+    assert rows(answers[-1].results[0]) == [(b"50",)]
+
+
+def test_isolation_read_only_and_deferrable_are_as_asked(wire):
+    request = wire.query_request(
+        "SELECT current_setting('transaction_isolation'), current_setting('transaction_read_only'),"
+        " current_setting('transaction_deferrable')",
+        begin=True, finish=ROLLBACK,
+    )  # fmt: skip
+    options = request.acquire.transaction
+    options.isolation, options.read_only, options.deferrable = 4, True, True
+    assert rows(wire.call(request).results[0]) == [(b"serializable", b"on", b"on")]
+
+
+def test_a_lease_without_a_transaction_is_a_session(wire):
+    lease = wire.lease()
+    wire.query("SET work_mem = '123kB'", lease=lease)
+    assert wire.values("SHOW work_mem", lease=lease) == [("123kB",)]
+    assert wire.query("SELECT 1", lease=lease).transaction_status == IDLE
+    wire.release(lease)
+
+
+def test_changed_settings_and_notifications_are_told(wire, pg):
+    lease = wire.lease()
+    answer = wire.query("SET TimeZone = 'Asia/Tokyo'", lease=lease)
+    assert {p.name: p.value for p in answer.parameters} == {"TimeZone": "Asia/Tokyo"}
+    assert not wire.query("SELECT 1", lease=lease).parameters
+    wire.query("LISTEN news", lease=lease)
+    pg.sql("SELECT pg_notify('news', 'hello')")
+    seen = []
+
+    def heard():
+        seen.extend(wire.query("SELECT 1", lease=lease).notifications)
+        return seen
+
+    wait_until("the notification is told", heard)
+    assert [(n.channel, n.payload) for n in seen] == [("news", "hello")]
+
+
+def test_simple_scripts_run_on_a_lease(wire, pg, table):
+    request = wire.query_request("INSERT INTO item VALUES (1); SELECT 'a;b' AS x; SELECT 2", begin=True, finish=COMMIT)
+    request.query.statement.simple = True
+    results = wire.call(request).results
+    assert [r.command_tag for r in results] == ["INSERT 0 1", "SELECT 1", "SELECT 1"]
+    assert rows(results[1]) == [(b"a;b",)] and count(pg) == 1
+    request.query.statement.sql = b"INSERT INTO item VALUES (2); SELECT 1/0"
+    with pytest.raises(Failed):
+        wire.call(request)
+    assert count(pg) == 1
+
+
+def test_a_session_whose_prepared_statements_are_dropped_goes_on(wire):
+    lease = wire.lease()
+    for command in ("DEALLOCATE ALL", "DISCARD ALL", "SELECT 1"):
+        for _ in range(3):
+            assert wire.values("SELECT 'again'", lease=lease) == [("again",)]
+        wire.query(command, lease=lease)
+
+
+@pytest.mark.parametrize(
+    "setting, code",
+    [
+        ("lease_timeout", "LEASE_EXPIRED"),
+        ("lease_idle_timeout", "LEASE_IDLE"),
+        ("idle_transaction_timeout", "IDLE_IN_TRANSACTION"),
+        ("transaction_timeout", "TRANSACTION_TIMEOUT"),
+    ],
+)
+def test_a_lease_past_its_time_is_revoked_and_its_owner_told(pg, make_daemon, table, setting, code):
+    daemon = make_daemon(pg.url(), config={"sidepool": {"budget": 2, setting: "300ms"}})
+    with Wire(daemon.socket) as wire, Wire(daemon.socket) as watcher:
+        begin = setting != "lease_idle_timeout"  # in a transaction idle_transaction_timeout counts
+        lease = wire.query("SELECT 1" if not begin else "INSERT INTO item VALUES (1)", begin=begin, acquire=True, call_site="seed.py:88").lease
+        wait_until("the lease is revoked", lambda: not watcher.status().leases)
+        with pytest.raises(Failed) as e:
+            wire.query("INSERT INTO item VALUES (2)", lease=lease)
+        assert (e.value.code, e.value.outcome) == (code, "not sent")
+        assert count(pg) == 0 and "seed.py:88" in daemon.log() and "revoked" in daemon.log()
+        assert wire.values("SELECT 1") == [("1",)]
+
+
+def test_renewing_keeps_a_lease(pg, make_daemon):
+    daemon = make_daemon(pg.url(), config={"sidepool": {"lease_timeout": "10s"}})
+    with Wire(daemon.socket) as wire:
+        lease = wire.lease()
+        request = Request()
+        request.renew.hold_ms = 5000
+        request.lease.lease_id, request.lease.token = lease.lease_id, lease.token
+        assert 4000 < wire.call(request).lease.expires_ms <= 5000
+
+
+def test_the_lease_of_a_client_that_is_gone_is_rolled_back_and_lent_on(pg, make_daemon, table):
+    daemon = make_daemon(pg.url(), config={"sidepool": {"budget": 1}})
+    with Wire(daemon.socket) as other:
+        gone = Wire(daemon.socket)
+        gone.query("INSERT INTO item VALUES (1)", begin=True)
+        waiting = other.send(other.query_request("SELECT count(*) FROM item"))
+        gone.close()
+        assert rows(other.receive(waiting).results[0]) == [(b"0",)]
+
+
+def test_a_client_that_is_gone_while_its_statement_runs_frees_the_connection(pg, make_daemon):
+    daemon = make_daemon(pg.url(), config={"sidepool": {"budget": 1}})
+    with Wire(daemon.socket) as other:
+        gone = Wire(daemon.socket)
+        gone.send(gone.query_request("SELECT pg_sleep(600)", begin=True))
+        wait_until("it runs", lambda: any("pg_sleep" in b[2] and b[1] == "active" for b in pg.backends()))
+        gone.close()
+        assert other.values("SELECT 'free'") == [("free",)]
+
+
+def test_a_lost_connection_ends_its_lease(wire, pg):
+    lease = wire.lease(begin=True)
+    pid = int(wire.values("SELECT pg_backend_pid()", lease=lease)[0][0])
+    pg.sql("SELECT pg_terminate_backend(%s)", pid)
+
+    def lost():
+        try:
+            wire.query("SELECT 1", lease=lease)
+        except Failed as e:
+            return e
+
+    failure = wait_until("the lease is lost", lost)
+    assert failure.code in ("LEASE_LOST", "SQL_ERROR", "CONNECTION_LOST")
+    assert wire.values("SELECT 1") == [("1",)]
