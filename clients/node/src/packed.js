@@ -42,6 +42,13 @@ function kindOf(parse, binary) {
   return parse === parseInteger ? INTEGER : PARSED;
 }
 
+/** An object with a null for each name, each an own property: a column may be called __proto__. */
+export function templateOf(names) {
+  const template = Object.create(null);
+  for (const name of names) template[name] = null;
+  return { ...template };
+}
+
 /**
  * How rows of these columns become objects (or, asArray, arrays): made once, used for each chunk. parserOf(typeOid,
  * "text" | "binary") gives the parsers.
@@ -53,8 +60,7 @@ export class RowShape {
     this.parsers = columns.map((column) => parserOf(column.typeOid, format));
     this.kinds = this.parsers.map((parse) => kindOf(parse, binary));
     this.asArray = asArray;
-    this.template = {};
-    for (const name of this.names) this.template[name] = null;
+    this.template = templateOf(this.names);
   }
 
   /** A row without values. */

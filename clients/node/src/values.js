@@ -32,7 +32,6 @@ function prepareObject(value, seen) {
 }
 
 function formatDate(date) {
-  if (Number.isNaN(date.getTime())) throw new RangeError("an invalid Date cannot be a parameter");
   return settings.datesAsUtc ? formatUtc(date) : formatLocal(date);
 }
 

@@ -186,8 +186,8 @@ export class Client extends EventEmitter {
       const error = new Error("Query read timeout");
       const at = this._queryQueue.indexOf(query);
       if (at >= 0) this._queryQueue.splice(at, 1);
+      query.handleError(error, this.connection);
       query.callback = () => {}; // it has had its answer
-      callback(error);
       if (this._activeQuery === query && this.pipeline) this._terminate(error);
       else if (this._activeQuery === query) this._abortActive();
       else this._pulse();

@@ -9,6 +9,9 @@ import { sqlFields } from "../errors.js";
 import { asPgError } from "./database-error.js";
 import { Portal } from "./portal.js";
 
+/** In the place of a query that has failed. */
+const FAILED = { handleReadyForQuery() {}, handleError() {} };
+
 export class Connection extends EventEmitter {
   #client;
   #steps = Promise.resolve();
@@ -105,7 +108,9 @@ export class Connection extends EventEmitter {
         await step(this.#client._activeQuery);
       } catch (error) {
         this.#failed = true;
-        this.#client._activeQuery?.handleError(asPgError(error), this);
+        const query = this.#client._activeQuery;
+        this.#client._activeQuery = FAILED; // it hears of nothing more, and the client is busy until the sync
+        query?.handleError(asPgError(error), this);
       }
     });
   }

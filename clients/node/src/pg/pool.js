@@ -10,6 +10,11 @@ function timedOut(message, cause) {
   return new Error(message, cause ? { cause } : undefined);
 }
 
+/** Keeps a secret out of what is printed of an object. */
+function hide(object, name, value) {
+  Object.defineProperty(object, name, { configurable: true, enumerable: false, writable: true, value });
+}
+
 /** Someone who waits for a client: callback(error, client, release). */
 class Waiter {
   timer = null;
@@ -29,8 +34,8 @@ export class Pool extends EventEmitter {
   constructor(options, BoundClient) {
     super();
     this.options = { ...options };
-    for (const [object, name] of [[this.options, "password"], [this.options.ssl, "key"]])
-      if (object && typeof object === "object" && name in object) Object.defineProperty(object, name, { enumerable: false });
+    if (options && "password" in options) hide(this.options, "password", options.password);
+    if (options?.ssl?.key) hide(this.options.ssl, "key", options.ssl.key);
     this.options.max ||= this.options.poolSize || 10;
     this.options.min ||= 0;
     this.options.maxUses ||= Infinity;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // node-postgres's Result.
+import { templateOf } from "../packed.js";
 import { getTypeParser } from "../types/index.js";
 
 const TAG = /^([A-Za-z]+)(?: (\d+))?(?: (\d+))?/;
@@ -58,8 +59,7 @@ export class Result {
 
   addFields(fields) {
     this.fields = fields;
-    this._prebuiltEmptyResultObject = {};
-    for (const field of fields) this._prebuiltEmptyResultObject[field.name] = null;
+    this._prebuiltEmptyResultObject = templateOf(fields.map((field) => field.name));
     const parserOf = this._types ? (oid, format) => this._types.getTypeParser(oid, format) : getTypeParser;
     if (fields.length > 0) this._parsers = fields.map((field) => parserOf(field.dataTypeID, field.format || "text"));
   }

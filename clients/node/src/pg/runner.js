@@ -134,7 +134,7 @@ export class Runner {
     try {
       return check(await lease.request(this.#message(request, simple), options));
     } catch (error) {
-      if (this.session && lease.ended) this.onLost?.(error);
+      if (this.session && lease.ended) process.nextTick(() => this.onLost?.(error)); // the statement's error goes first
       throw error;
     } finally {
       this.onBackend?.(lease.backendPid);
