@@ -112,13 +112,26 @@ static bool must_yield(const struct pool *p, const struct pool *claimant, usec n
 	return has_less(pool_standing(claimant) + 1, claimant, pool_standing(p), p);
 }
 
+/* Connections that the claimant can open as it is, or once what is being closed is closed. */
+static uint32_t room_for(const struct pool *claimant)
+{
+	const struct core *c = claimant->core;
+	uint32_t taken = c->n_slots + (pool_standing(claimant) ? reserved_for_others(claimant) : 0);
+	uint32_t have = c->settings.budget + c->n_closing;
+
+	return have > taken ? have - taken : 0;
+}
+
 static bool hands_over_to(const struct pool *p, const struct pool *claimant, usec now)
 {
-	if (supply_wanted(claimant, now) <= p->core->n_closing)
+	uint32_t room = room_for(claimant);
+
+	if (supply_wanted(claimant, now) <= room)
 		return false;
 	if (waiting_eligible(p))
 		return must_yield(p, claimant, now);
-	return pool_standing(p) > p->settings.min_size || pool_standing(claimant) == 0;
+	/* The last resort of those who have nothing: somebody's min_size. */
+	return pool_standing(p) > p->settings.min_size || (pool_standing(claimant) == 0 && room == 0);
 }
 
 bool budget_hands_over(const struct pool *p, usec now)

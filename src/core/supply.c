@@ -201,7 +201,7 @@ bool supply_ping(struct pool *p, usec now, struct decision *d)
 
 	if (!s || usec_add(s->checked, p->settings.keepalive_us) > now)
 		return false;
-	if (p->n[SLOT_PINGING] > 0 && p->n[SLOT_PINGING] >= p->n[SLOT_IDLE])
+	if (p->n[SLOT_PINGING] > 0 && p->n[SLOT_PINGING] + 2 > p->n[SLOT_IDLE])
 		return false;
 	p->stats.pings_total++;
 	slot_ping(s);
