@@ -26,10 +26,10 @@ static const char *cell(const struct sidepool_result *r, size_t row, const char 
 static void print_checks(const struct sidepool_result *checks)
 {
 	for (size_t row = 0; row < sidepool_nrows(checks); row++) {
-		printf("  %-10s %-10s %s\n", cell(checks, row, "level"), cell(checks, row, "name"),
+		printf("  %-10s %-20s %s\n", cell(checks, row, "level"), cell(checks, row, "name"),
 		       cell(checks, row, "reason"));
 		if (*cell(checks, row, "advice"))
-			printf("  %-21s %s\n", "", cell(checks, row, "advice"));
+			printf("  %-31s %s\n", "", cell(checks, row, "advice"));
 	}
 }
 

@@ -80,7 +80,8 @@ static void aligned_head(struct output *o, const struct sidepool_result *r)
 		fputs(c ? "| " : " ", o->out);
 		pad(o->out, space / 2);
 		text_put(o->out, name, strlen(name));
-		pad(o->out, space - space / 2 + (c + 1 < o->n_columns ? 1 : 0));
+		if (c + 1 < o->n_columns)
+			pad(o->out, space - space / 2 + 1);
 	}
 	fputc('\n', o->out);
 	for (size_t c = 0; c < o->n_columns; c++) {

@@ -51,7 +51,7 @@ static void test_parameters_are_packed(void **state)
 	static const uint32_t types[] = { 23, 0, 25, 17 };
 	static const uint8_t formats[] = { 0, 0, 0, 1 };
 	static const uint8_t packed[] = { 2, 0, 0, 0, '4', '2', 0xff, 0xff, 0xff, 0xff, 0,
-					  0, 0, 0, 3, 0, 0, 0, 'a', 0, 'b' };
+					  0, 0, 0, 3, 0,   0,   0,    'a',  0,    'b' };
 	struct sidepool_params params = { 4, values, lengths, types, formats };
 	struct fixture *f = *state;
 	uint32_t id;
@@ -96,13 +96,15 @@ static void test_the_envelope(void **state)
 	struct fixture *f = *state;
 
 	fixture_ready(f);
-	sidepool_query(f->sp, "select 1", NULL,
-		       SIDEPOOL_CALL(.pool = "other", .idempotency_key = "k\0y", .idempotency_key_bytes = 3,
-				     .call_site = "file.c:1", .traceparent = "00-1-2-3",
-				     .finish = SIDEPOOL_FINISH_COMMIT,
-				     .acquire = SIDEPOOL_LEASE_OPTIONS(
-					     .begin = 1, .read_only = 1, .deferrable = 1, .hold_ms = 300,
-					     .isolation = SIDEPOOL_ISOLATION_SERIALIZABLE)));
+	sidepool_query(
+		f->sp, "select 1", NULL,
+		SIDEPOOL_CALL(.pool = "other", .idempotency_key = "k\0y",
+			      .idempotency_key_bytes = 3, .call_site = "file.c:1",
+			      .traceparent = "00-1-2-3", .finish = SIDEPOOL_FINISH_COMMIT,
+			      .acquire = SIDEPOOL_LEASE_OPTIONS(
+					      .begin = 1, .read_only = 1, .deferrable = 1,
+					      .hold_ms = 300,
+					      .isolation = SIDEPOOL_ISOLATION_SERIALIZABLE)));
 	peer_request(f);
 	assert_string_equal(f->request->pool, "other");
 	assert_int_equal(f->request->idempotency_key.len, 3);
@@ -173,7 +175,8 @@ static void test_known_columns_are_not_sent_again(void **state)
 	peer_request(f);
 	result.columns_id = 8;
 	result.row_count = 2;
-	result.rows = (ProtobufCBinaryData){ .data = (uint8_t *)"\1\0\0\0A\xff\xff\xff\xff", .len = 9 };
+	result.rows =
+		(ProtobufCBinaryData){ .data = (uint8_t *)"\1\0\0\0A\xff\xff\xff\xff", .len = 9 };
 	response.n_results = 1;
 	response.results = &results;
 	peer_answer(f, id, &response);
@@ -202,7 +205,8 @@ static void test_the_text_follows_where_the_id_is_unknown(void **state)
 	peer_request(f);
 	answer(f, id);
 	id = sidepool_query(f->sp, "select $1", SIDEPOOL_TEXT("again"),
-			    SIDEPOOL_CALL(.deadline_ms = 1000, .call_site = "here", .chunk_bytes = 5, .binary = 1));
+			    SIDEPOOL_CALL(.deadline_ms = 1000, .call_site = "here",
+					  .chunk_bytes = 5, .binary = 1));
 	peer_request(f);
 	assert_int_equal(statement(f)->statement_id, 7);
 	peer_answer_error(f, f->id, SIDEPOOL__V1__ERROR_CODE__ERROR_CODE_UNKNOWN_STATEMENT,
@@ -256,7 +260,8 @@ static void test_ids_do_not_outlive_the_connection(void **state)
 static void test_the_least_recently_used_statement_goes(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const texts[] = { "select 1", "select 2", "select 1", "select 3", "select 1", "select 2" };
+	static const char *const texts[] = { "select 1", "select 2", "select 1",
+					     "select 3", "select 1", "select 2" };
 	static const bool known[] = { false, false, true, false, true, false };
 	uint32_t id;
 
@@ -359,7 +364,8 @@ static void test_a_lease_does_not_outlive_the_connection(void **state)
 	fixture_turn(f);
 	fixture_turn(f);
 	assert_int_equal(sidepool_code(got.reply), SIDEPOOL_E_LEASE_LOST);
-	assert_int_equal(sidepool_error_outcome(sidepool_error(got.reply)), SIDEPOOL_OUTCOME_NOT_SENT);
+	assert_int_equal(sidepool_error_outcome(sidepool_error(got.reply)),
+			 SIDEPOOL_OUTCOME_NOT_SENT);
 	got_free(&got);
 	id = sidepool_query(f->sp, "select 1", NULL, SIDEPOOL_CALL(.lease = &lease));
 	assert_int_equal(fail_code(f, id, &outcome), SIDEPOOL_E_LEASE_LOST);
@@ -435,12 +441,17 @@ static void test_an_empty_stream_or_lease_is_refused_here(void **state)
 	struct sidepool_lease lease = { { 0 } };
 
 	fixture_ready(f);
-	assert_int_equal(fail_code(f, sidepool_fetch(f->sp, &none, NULL), NULL), SIDEPOOL_E_UNKNOWN_STREAM);
-	assert_int_equal(fail_code(f, sidepool_fetch(f->sp, NULL, NULL), NULL), SIDEPOOL_E_UNKNOWN_STREAM);
-	assert_int_equal(fail_code(f, sidepool_query(f->sp, "x", NULL, SIDEPOOL_CALL(.lease = &lease)), NULL),
+	assert_int_equal(fail_code(f, sidepool_fetch(f->sp, &none, NULL), NULL),
+			 SIDEPOOL_E_UNKNOWN_STREAM);
+	assert_int_equal(fail_code(f, sidepool_fetch(f->sp, NULL, NULL), NULL),
+			 SIDEPOOL_E_UNKNOWN_STREAM);
+	assert_int_equal(fail_code(f,
+				   sidepool_query(f->sp, "x", NULL, SIDEPOOL_CALL(.lease = &lease)),
+				   NULL),
 			 SIDEPOOL_E_UNKNOWN_LEASE);
-	assert_int_equal(fail_code(f, sidepool_release(f->sp, NULL, SIDEPOOL_FINISH_NONE, NULL), NULL),
-			 SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(
+		fail_code(f, sidepool_release(f->sp, NULL, SIDEPOOL_FINISH_NONE, NULL), NULL),
+		SIDEPOOL_E_INVALID_ARGUMENT);
 	assert_true(peer_quiet(f));
 }
 
@@ -456,7 +467,8 @@ static void test_mistakes_of_the_caller_are_told_and_not_sent(void **state)
 		sidepool_query(f->sp, "x", NULL, &(struct sidepool_call){ .deadline_ms = 1 }),
 		sidepool_query(f->sp, "x", NULL,
 			       SIDEPOOL_CALL(.lease = &lease, .acquire = SIDEPOOL_LEASE_OPTIONS())),
-		sidepool_query(f->sp, "x", NULL, SIDEPOOL_CALL(.idempotency_key = key, .idempotency_key_bytes = 256)),
+		sidepool_query(f->sp, "x", NULL,
+			       SIDEPOOL_CALL(.idempotency_key = key, .idempotency_key_bytes = 256)),
 		sidepool_script(f->sp, "x", NULL),
 		sidepool_take_lease(f->sp, NULL, SIDEPOOL_CALL(.finish = SIDEPOOL_FINISH_COMMIT)),
 		sidepool_batch_send(f->sp, NULL, 0, NULL, NULL),
@@ -478,7 +490,8 @@ static void test_mistakes_of_the_caller_are_told_and_not_sent(void **state)
 
 static void test_no_handle_is_an_answer_too(void **state)
 {
-	struct sidepool_reply *reply = sidepool_wait(NULL, sidepool_query(NULL, "select 1", NULL, NULL));
+	struct sidepool_reply *reply =
+		sidepool_wait(NULL, sidepool_query(NULL, "select 1", NULL, NULL));
 
 	(void)state;
 	assert_int_equal(sidepool_code(reply), SIDEPOOL_E_INVALID_ARGUMENT);
@@ -585,9 +598,12 @@ static void test_a_batch(void **state)
 	memset(sql, 's', sizeof(sql));
 	sql[sizeof(sql) - 1] = '\0';
 	assert_int_equal(sidepool_batch_add_set(b, NULL), SIDEPOOL_E_INVALID_ARGUMENT);
-	assert_int_equal(sidepool_batch_add(b, "insert $1", SIDEPOOL_TEXT("a"), SIDEPOOL_BATCH_RESULT_PER_SET), 0);
+	assert_int_equal(sidepool_batch_add(b, "insert $1", SIDEPOOL_TEXT("a"),
+					    SIDEPOOL_BATCH_RESULT_PER_SET),
+			 0);
 	assert_int_equal(sidepool_batch_add_set(b, SIDEPOOL_TEXT("b")), 0);
-	assert_int_equal(sidepool_batch_add_set(b, SIDEPOOL_TEXT("c", "d")), SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_batch_add_set(b, SIDEPOOL_TEXT("c", "d")),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
 	assert_int_equal(sidepool_batch_add_set(b, SIDEPOOL_TEXT(NULL)), 0);
 	assert_int_equal(sidepool_batch_add(b, sql, NULL, SIDEPOOL_BATCH_BINARY), 0);
 	sidepool_batch_send(f->sp, b, 1,
@@ -597,19 +613,22 @@ static void test_a_batch(void **state)
 	batch = f->request->batch;
 	assert_true(batch->atomic);
 	assert_int_equal(batch->chunk_bytes, 999);
-	assert_int_equal(batch->transaction->isolation, SIDEPOOL__V1__ISOLATION__ISOLATION_REPEATABLE_READ);
+	assert_int_equal(batch->transaction->isolation,
+			 SIDEPOOL__V1__ISOLATION__ISOLATION_REPEATABLE_READ);
 	assert_int_equal(batch->n_statements, 2);
 	assert_int_equal(batch->statements[0]->parameter_sets, 3);
 	assert_int_equal(batch->statements[0]->parameter_count, 1);
 	assert_true(batch->statements[0]->result_per_set);
 	assert_int_equal(batch->statements[0]->parameters.len, 14);
-	assert_memory_equal(batch->statements[0]->parameters.data, "\1\0\0\0a\1\0\0\0b\xff\xff\xff\xff", 14);
+	assert_memory_equal(batch->statements[0]->parameters.data,
+			    "\1\0\0\0a\1\0\0\0b\xff\xff\xff\xff", 14);
 	assert_int_equal(batch->statements[1]->sql.len, sizeof(sql) - 1);
 	assert_int_equal(batch->statements[1]->parameter_sets, 0);
 	assert_int_equal(batch->statements[1]->result_format, 1);
 
 	/* It is empty now, and to be filled again. */
-	assert_int_equal(fail_code(f, sidepool_batch_send(f->sp, b, 0, NULL, NULL), NULL), SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(fail_code(f, sidepool_batch_send(f->sp, b, 0, NULL, NULL), NULL),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
 	assert_int_equal(sidepool_batch_add(b, "select 1", NULL, 0), 0);
 	sidepool_batch_send(f->sp, b, 0, NULL, NULL);
 	peer_request(f);
@@ -652,12 +671,15 @@ static void test_copy_in(void **state)
 	assert_string_equal(f->request->copy_data->fail, "the client gave up");
 }
 
-/* Values are told apart from each other, from NULL and from nothing, and each ends with a zero byte. */
+/* Values are told apart from each other, from NULL and from nothing, and each ends with a zero
+ * byte. */
 static void test_values(void **state)
 {
-	static const uint8_t rows[] = { 3, 0, 0, 0, 'a', 0, 'b', 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 'z' };
+	static const uint8_t rows[] = { 3, 0,    0,    0,    'a',  0, 'b', 0, 0, 0,
+					0, 0xff, 0xff, 0xff, 0xff, 1, 0,   0, 0, 'z' };
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
-	Sidepool__V1__Result result = SIDEPOOL__V1__RESULT__INIT, *results[2] = { &result, &result };
+	Sidepool__V1__Result result = SIDEPOOL__V1__RESULT__INIT,
+			     *results[2] = { &result, &result };
 	Sidepool__V1__Column one = SIDEPOOL__V1__COLUMN__INIT, two = SIDEPOOL__V1__COLUMN__INIT;
 	Sidepool__V1__Column *columns[] = { &one, &two };
 	const struct sidepool_result *r;
@@ -793,11 +815,14 @@ static void test_status_as_tables(void **state)
 	uint32_t id;
 
 	fixture_ready(f);
-	id = sidepool_status(f->sp, 1u << SIDEPOOL_TABLE_POOLS | 1u << SIDEPOOL_TABLE_CLIENTS, NULL);
+	id = sidepool_status(f->sp, 1u << SIDEPOOL_TABLE_POOLS | 1u << SIDEPOOL_TABLE_CLIENTS,
+			     NULL);
 	peer_request(f);
 	assert_int_equal(f->request->status->n_parts, 2);
-	assert_int_equal(f->request->status->parts[0], SIDEPOOL__V1__STATUS_PART__STATUS_PART_POOLS);
-	assert_int_equal(f->request->status->parts[1], SIDEPOOL__V1__STATUS_PART__STATUS_PART_CLIENTS);
+	assert_int_equal(f->request->status->parts[0],
+			 SIDEPOOL__V1__STATUS_PART__STATUS_PART_POOLS);
+	assert_int_equal(f->request->status->parts[1],
+			 SIDEPOOL__V1__STATUS_PART__STATUS_PART_CLIENTS);
 	status.pid = 123;
 	status.uptime_ms = UINT64_MAX;
 	status.draining = true;
@@ -813,15 +838,18 @@ static void test_status_as_tables(void **state)
 	reply = sidepool_wait(f->sp, id);
 	r = sidepool_result(reply, SIDEPOOL_TABLE_DAEMON);
 	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "pid")), "123");
-	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "uptime_ms")), "18446744073709551615");
+	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "uptime_ms")),
+			    "18446744073709551615");
 	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "draining")), "t");
 	assert_int_equal(sidepool_fnumber(r, "pools"), -1);
 	r = sidepool_result(reply, SIDEPOOL_TABLE_POOLS);
 	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "name")), "main");
-	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "breaker")), "half-open");
+	assert_string_equal(sidepool_value(r, 0, (size_t)sidepool_fnumber(r, "breaker")),
+			    "half-open");
 	assert_int_equal(sidepool_ftype(r, (size_t)sidepool_fnumber(r, "paused")), 16);
 	assert_int_equal(sidepool_nrows(sidepool_result(reply, SIDEPOOL_TABLE_LEASES)), 0);
-	assert_string_equal(sidepool_value(sidepool_result(reply, SIDEPOOL_TABLE_WARNINGS), 0, 0), "beware");
+	assert_string_equal(sidepool_value(sidepool_result(reply, SIDEPOOL_TABLE_WARNINGS), 0, 0),
+			    "beware");
 	sidepool_reply_free(reply);
 }
 
@@ -829,7 +857,8 @@ static void test_notices_and_notifications(void **state)
 {
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__Result result = SIDEPOOL__V1__RESULT__INIT, *results = &result;
-	Sidepool__V1__Notice notice = SIDEPOOL__V1__NOTICE__INIT, *notices[2] = { &notice, &notice };
+	Sidepool__V1__Notice notice = SIDEPOOL__V1__NOTICE__INIT,
+			     *notices[2] = { &notice, &notice };
 	Sidepool__V1__SqlError fields = SIDEPOOL__V1__SQL_ERROR__INIT;
 	Sidepool__V1__Notification n = SIDEPOOL__V1__NOTIFICATION__INIT, *ns = &n;
 	const char *channel, *payload;
@@ -856,9 +885,13 @@ static void test_notices_and_notifications(void **state)
 	peer_answer(f, id, &response);
 	reply = sidepool_wait(f->sp, id);
 	for (size_t i = 0; i < 2; i++) {
-		assert_string_equal(sidepool_error_message(sidepool_notice(sidepool_result(reply, 0), i)), "mind the gap");
-		assert_string_equal(sidepool_error_field(sidepool_notice(sidepool_result(reply, 0), i),
-							 SIDEPOOL_FIELD_SEVERITY), "WARNING");
+		assert_string_equal(
+			sidepool_error_message(sidepool_notice(sidepool_result(reply, 0), i)),
+			"mind the gap");
+		assert_string_equal(
+			sidepool_error_field(sidepool_notice(sidepool_result(reply, 0), i),
+					     SIDEPOOL_FIELD_SEVERITY),
+			"WARNING");
 	}
 	assert_null(sidepool_notice(sidepool_result(reply, 0), 2));
 	assert_string_equal(sidepool_command_tag(sidepool_result(reply, 0)), "DO");
@@ -884,7 +917,8 @@ static void test_admin_and_the_others(void **state)
 	assert_string_equal(f->request->admin->breaker->pool, "main");
 	sidepool_admin(f->sp, SIDEPOOL_ADMIN_RESUME, NULL, 0, NULL);
 	peer_request(f);
-	assert_int_equal(f->request->admin->pool->action, SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RESUME);
+	assert_int_equal(f->request->admin->pool->action,
+			 SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RESUME);
 	sidepool_admin(f->sp, SIDEPOOL_ADMIN_RELOAD, NULL, 0, NULL);
 	peer_request(f);
 	assert_int_equal(f->request->admin->action_case, SIDEPOOL__V1__ADMIN__ACTION_RELOAD);

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""The `sidepool` command: what it prints, what it says when something fails, and its exit statuses."""
+import json
+import os
+import subprocess
+
+import pytest
+
+pytestmark = pytest.mark.fast
+
+COMMAND = os.environ.get("SIDEPOOL", "sidepool")
+OK, FAILED, USAGE, NO_DAEMON, NOT_SENT, UNKNOWN, REFUSED, TROUBLE = range(8)
+
+
+class Ran:
+    def __init__(self, socket, *arguments, stdin=""):
+        environment = {k: v for k, v in os.environ.items() if k != "SIDEPOOL_SOCKET"}
+        if socket:
+            environment["SIDEPOOL_SOCKET"] = str(socket)
+        done = subprocess.run(
+            [COMMAND, *arguments], env=environment, input=stdin, capture_output=True, text=True, timeout=60, check=False
+        )
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def sidepool(daemon):
+    return lambda *arguments, **options: Ran(daemon.socket, *arguments, **options)
+
+
+def test_a_query_is_drawn_as_psql_draws_it(sidepool):
+    r = sidepool("query", "select 1 as n, $1::text as \"näme\", null as nothing, e'two\\nlines' as l", "日本")
+    assert (r.status, r.err) == (OK, "")
+    assert r.out == (
+        " n | näme | nothing |   l\n"
+        "---+------+---------+-------\n"
+        " 1 | 日本 |         | two  +\n"
+        "   |      |         | lines\n"
+        "(1 row)\n"
+    )
+
+
+def test_numbers_stand_to_the_right_and_controls_do_not_reach_the_terminal(sidepool):
+    r = sidepool("query", "select g, e'\\x1b[31m' as c from generate_series(9, 10) g")
+    assert r.out.splitlines()[2:4] == ["  9 | \\x1B[31m", " 10 | \\x1B[31m"]
+
+
+def test_csv_and_json(sidepool):
+    sql = "select 1 as a, 'x,\"y' as b, null as c, '' as d, true as e, '{\"k\": [1]}'::jsonb as f, 'NaN'::float8 as g"
+    assert sidepool("query", "--csv", sql).out == 'a,b,c,d,e,f,g\n1,"x,""y",,"",t,"{""k"": [1]}",NaN\n'
+    assert json.loads(sidepool("query", "--json", sql).out) == [
+        {"a": 1, "b": 'x,"y', "c": None, "d": "", "e": True, "f": {"k": [1]}, "g": "NaN"}
+    ]
+    assert json.loads(sidepool("query", "--json", "select 1 as a where false").out) == []
+
+
+def test_parameters_may_be_null_or_begin_with_a_dash(sidepool):
+    r = sidepool("query", "--csv", "--", "select $1::int as a, $2::int is null as b", "-5", "\\N")
+    assert r.out == "a,b\n-5,t\n"
+
+
+def test_a_large_result_comes_whole(sidepool):
+    r = sidepool("query", "--csv", "select g, repeat('x', 50) from generate_series(1, 100000) g")
+    lines = r.out.splitlines()
+    assert (r.status, len(lines), lines[-1]) == (OK, 100001, "100000," + "x" * 50)
+    assert sidepool("query", "select generate_series(1, 100000)").out.endswith(" 100000\n(100000 rows)\n")
+
+
+def test_an_sql_error_shows_the_place(sidepool):
+    r = sidepool("query", "select 1,\n  wrong\nfrom pg_class")
+    assert (r.status, r.out) == (FAILED, "")
+    assert r.err.splitlines() == [
+        'sidepool: ERROR 42703: column "wrong" does not exist',
+        "LINE 2:   wrong",
+        "          ^",
+    ]
+
+
+def test_what_needs_a_session_is_refused_with_the_remedy(sidepool):
+    r = sidepool("query", "set work_mem = '1MB'")
+    assert r.status == REFUSED
+    assert "SESSION_REQUIRED" in r.err and "remedy: take a lease" in r.err
+
+
+def test_commands_print_their_tags_and_notices(sidepool):
+    assert sidepool("query", "create table if not exists cmd (a int)").out == "CREATE TABLE\n"
+    r = sidepool("query", "create table if not exists cmd (a int)")
+    assert r.err.startswith("NOTICE:") and r.out == "CREATE TABLE\n"
+
+
+def test_exec_runs_a_file_on_one_connection(sidepool, tmp_path):
+    file = tmp_path / "a.sql"
+    file.write_text("create temp table x (a int);\ninsert into x values (1), (2);\nselect sum(a) as s from x;\n")
+    r = sidepool("exec", str(file))
+    assert (r.status, r.out) == (OK, "CREATE TABLE\nINSERT 0 2\n s\n---\n 3\n(1 row)\n")
+    r = sidepool("exec", "-", stdin="select 1 as a;\nselect 1/0;\n")
+    assert r.status == FAILED and "22012" in r.err
+    r = sidepool("exec", str(tmp_path / "nothing.sql"))
+    assert r.status == TROUBLE and "nothing.sql: No such file" in r.err
+
+
+def test_what_exec_leaves_open_is_rolled_back(sidepool):
+    sidepool("exec", "-", stdin="drop table if exists left_open; create table left_open (a int);")
+    assert sidepool("exec", "-", stdin="begin; insert into left_open values (1);").status == OK
+    assert sidepool("query", "--csv", "select count(*) from left_open").out == "count\n0\n"
+
+
+def test_ping_status_and_lists(sidepool):
+    assert sidepool("ping").out.startswith("sidepoold ")
+    status = sidepool("status")
+    assert status.status == OK and "connections" in status.out and "main" in status.out
+    for command in ("status", "pools", "apps", "leases", "clients"):
+        r = sidepool(command)
+        assert r.status == OK, r.err
+        assert max(map(len, r.out.splitlines())) <= 80
+        assert sidepool(command, "--json").status == OK
+    whole = json.loads(sidepool("status", "--json").out)
+    assert whole["daemon"]["budget"] == 5 and [p["name"] for p in whole["pools"]] == ["main"]
+    assert sidepool("clients", "--app", "me").out.count(" me ") == 1
+
+
+def test_health_is_an_exit_status(sidepool):
+    sidepool("query", "select 1")
+    r = sidepool("health")
+    assert (r.status, r.out.splitlines()[0]) == (OK, "healthy")
+
+
+def test_a_deadline_ends_a_slow_statement(sidepool):
+    r = sidepool("query", "--timeout", "200ms", "select pg_sleep(60)")
+    assert r.status == FAILED
+    assert "deadline" in r.err.lower() or "57014" in r.err
+
+
+def test_nobody_listens(tmp_path):
+    r = Ran(tmp_path / "s", "ping")
+    assert r.status == NO_DAEMON
+    assert str(tmp_path / "s") in r.err and "remedy: start sidepoold" in r.err
+
+
+def test_another_server_on_the_socket(daemon, pg):
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as s:
+        path = daemon.dir / "other"
+        s.bind(str(path))
+        s.listen()
+        import threading
+
+        def greet():
+            peer = s.accept()[0]
+            peer.sendall(b"SSH-2.0-x\r\n")
+            peer.recv(100)
+            peer.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        r = Ran(path, "ping")
+    assert r.status == NO_DAEMON and "is not sidepoold" in r.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["nix"], ["query"], ["ping", "x"], ["ping", "--nix"], ["ping", "--timeout", "5"], ["ping", "--timeout", "0s"],
+     ["revoke", "x"], ["ping", "--socket", "/" + "x" * 200]],
+)  # fmt: skip
+def test_wrong_usage(arguments):
+    r = Ran(None, *arguments)
+    assert (r.status, r.out) == (USAGE, "")
+    assert r.err
+
+
+def test_help_names_every_command_and_status():
+    r = Ran(None, "--help")
+    assert r.status == OK
+    assert all(f"\n  {name} " in r.out for name in ("query", "exec", "status", "ping", "health", "leases"))
+    assert Ran(None, "--version").out.startswith("sidepool ")
+
+
+def test_output_that_cannot_be_written_is_told(daemon):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, "--socket", str(daemon.socket), "query", "select 1"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == TROUBLE and "standard output" in done.stderr
