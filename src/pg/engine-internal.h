@@ -67,7 +67,8 @@ struct pg_backend {
 	unsigned depth;               /* tasks that were granted and are not finished */
 	unsigned touched;             /* enum pg_touch: what may be left in the session */
 	bool relabel;                 /* application_name is to be set */
-	bool sequences_fresh;         /* currval() and lastval() tell nothing of an earlier client */
+	bool wrote;                   /* since it was last told to the core: a sequence may have been used */
+	bool sequences_foreign;       /* currval() and lastval() may tell of an earlier client */
 	bool failed;                  /* the connection is gone; waits for its tasks to be finished */
 	enum slot_failure failure;
 	bool settled;                 /* the core was told */

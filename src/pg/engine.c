@@ -205,9 +205,12 @@ static void prepare_session(struct pg_task *task, struct pg_call *call, const st
 				*c = '?';
 		(void)pg_call_execute_text(call, sql, PG_TAG_LABEL);
 	}
-	if (class->reads_sequence && !b->sequences_fresh)
+	/* Before the lease's own first use of a sequence: what it leaves itself it may ask for. */
+	if (task->session && b->sequences_foreign && !class->reads_only) {
 		(void)pg_call_execute_text(call, "DISCARD SEQUENCES", PG_TAG_LABEL);
-	b->sequences_fresh = class->reads_sequence || b->sequences_fresh;
+		b->sequences_foreign = false;
+	}
+	b->wrote |= !class->reads_only;
 }
 
 int pg_task_execute(struct pg_task *task, struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
@@ -226,6 +229,7 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call, const struct pg_
 void pg_task_touches(struct pg_task *task, unsigned touch)
 {
 	task->backend->touched |= touch;
+	task->backend->wrote = true;
 }
 
 usec pg_task_run_us(const struct pg_task *task)
@@ -295,6 +299,8 @@ void pg_backend_release(struct pg_backend *b, struct pg_task *task)
 	struct pg_engine *e = b->pool->engine;
 
 	b->depth--;
+	b->sequences_foreign |= b->wrote;
+	b->wrote = false;
 	task->backend = NULL;
 	task->conn = NULL;
 	core_finish(e->core, task->ticket, pg_engine_now());

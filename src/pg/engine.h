@@ -43,6 +43,7 @@ struct pg_task {
 	struct pg_conn *conn;       /* borrowed; NULL unless granted and alive */
 	struct pg_backend *backend; /* borrowed; the same */
 	bool cancelling;            /* a cancel request for it is under way, or waited for to take */
+	bool session;               /* a lease: its statements may ask for what earlier ones left in the session */
 	bool exclusive;             /* a lease, or anything else that runs what it likes: its session is looked at when it is finished */
 	bool cancel_wanted;         /* as soon as it is its turn */
 	bool finished;              /* pg_task_finish() was called */

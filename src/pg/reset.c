@@ -126,7 +126,7 @@ static void send_resets(struct pg_backend *b, unsigned touched)
 		b->relabel = false;
 	}
 	if (touched & PG_TOUCH_SEQUENCES)
-		b->sequences_fresh = true;
+		b->wrote = b->sequences_foreign = false;
 }
 
 bool pg_reset_begin(struct pg_backend *b, struct pg_task *task)
@@ -134,8 +134,6 @@ bool pg_reset_begin(struct pg_backend *b, struct pg_task *task)
 	bool in_transaction = pg_conn_transaction(b->conn) != 'I';
 	unsigned touched = widen(b->touched);
 
-	if (task->exclusive)
-		b->sequences_fresh = false;
 	if (task->exclusive && pg_parameters_differ(&b->pool->parameters, b->conn))
 		touched |= PG_TOUCH_SETTINGS | PG_TOUCH_ROLE;
 	if (!in_transaction && touched == 0)

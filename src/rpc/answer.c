@@ -46,6 +46,20 @@ static uint8_t *pack_answer(struct request *r, const struct buf *error, const st
 	return pb_uint(at, RESPONSE_RUN_US, r->granted ? usec_sub(now, r->granted) : 0);
 }
 
+/* Who holds the key may ask again, also when its connection is gone: packed aside, and copied. */
+static void send_kept(struct request *r, const struct sp_request *id, const struct buf *error, const struct buf *lease,
+		      size_t n)
+{
+	uint8_t *at = arena_alloc(&r->arena, n);
+	size_t len = at ? (size_t)(pack_answer(r, error, lease, at) - at) : 0;
+
+	if (at)
+		sp_reply(r->conn, id, at, len);
+	else
+		sp_request_drop(r->conn, id);
+	idempotency_answered(r, at, len);
+}
+
 static void send_answer(struct request *r, const struct sp_request *id)
 {
 	struct buf error = BUF_NULL, lease = BUF_NULL;
@@ -59,16 +73,10 @@ static void send_answer(struct request *r, const struct sp_request *id)
 	if (r->lease)
 		(void)lease_pack_envelope(r->lease, r, &lease);
 	n = output_packed_bytes(&r->output, goes_on(r)) + buf_len(&error) + buf_len(&lease) + RESPONSE_FIXED_BYTES;
-	at = sp_reply_begin(r->conn, id, n);
-	if (at) {
-		uint8_t *end = pack_answer(r, &error, &lease, at);
-
-		if (r->idempotency)
-			idempotency_answered(r, at, (size_t)(end - at));
-		sp_reply_end(r->conn, (size_t)(end - at));
-	} else if (r->idempotency) {
-		idempotency_answered(r, NULL, 0);
-	}
+	if (r->idempotency)
+		send_kept(r, id, &error, &lease, n);
+	else if ((at = sp_reply_begin(r->conn, id, n)))
+		sp_reply_end(r->conn, (size_t)(pack_answer(r, &error, &lease, at) - at));
 	buf_deinit(&error);
 	buf_deinit(&lease);
 }

@@ -17,7 +17,7 @@
 static struct output_statement statement_of(const struct request *r, uint32_t tag, uint32_t set)
 {
 	if (r->is_simple || tag >= r->n_texts)
-		return (struct output_statement){ .index = tag - (r->begins && r->is_simple) };
+		return (struct output_statement){ .index = r->is_simple ? tag - r->n_ahead : tag };
 	return (struct output_statement){
 		.index = tag,
 		.set = r->messages[tag]->result_per_set ? set : 0,
@@ -35,7 +35,7 @@ static bool is_own(const struct request *r, uint32_t tag, const struct pg_result
 		return false;
 	if (!r->is_simple)
 		return tag >= TAG_OWN;
-	return (r->begins && tag == 0) ||
+	return tag < r->n_ahead ||
 	       (r->finishes_lease && (!strcmp(text, "COMMIT") || !strcmp(text, "ROLLBACK")));
 }
 
@@ -57,7 +57,7 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set, const 
 	struct request *r = container_of(call, struct request, call);
 	struct output_statement s;
 
-	r->completed = tag != TAG_BEGIN;
+	r->completed |= tag < TAG_OWN || tag == TAG_FINISH;
 	if (is_own(r, tag, result) || r->dropping)
 		return;
 	s = statement_of(r, tag, set);

@@ -34,6 +34,11 @@ enum sidepool_error_code lease_close_code(const struct rpc_lease *l)
 	return l->close_code;
 }
 
+bool lease_begin_is_setup(const struct rpc_lease *l)
+{
+	return l->session_setup;
+}
+
 const char *lease_take_begin(struct rpc_lease *l)
 {
 	if (!l->to_begin)
@@ -338,6 +343,7 @@ static struct rpc_lease *new_lease(struct request *r, const Sidepool__V1__LeaseO
 	l->task.ticket = &l->core.ticket;
 	l->task.ops = &task_ops;
 	l->task.exclusive = true;
+	l->task.session = true;
 	(void)snprintf(l->application, sizeof(l->application), "%s", c->name);
 	l->task.application = l->application;
 	(void)snprintf(l->call_site, sizeof(l->call_site), "%s", r->message->call_site);

@@ -36,6 +36,8 @@ enum sidepool_error_code lease_close_code(const struct rpc_lease *l);
 /* What has to run in front of the first statement; NULL: nothing (any more). Whoever asks runs it. */
 const char *lease_take_begin(struct rpc_lease *l);
 bool lease_is_to_begin(const struct rpc_lease *l);
+/* It is a setting of the session, which holds from the next transaction on, not the begin of one. */
+bool lease_begin_is_setup(const struct rpc_lease *l);
 
 /* Runs the request as soon as those before it are done. */
 void lease_enqueue(struct rpc_lease *l, struct request *r);

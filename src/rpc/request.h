@@ -77,6 +77,7 @@ struct request {
 	bool each_for_itself;         /* a batch that is not atomic */
 	bool is_simple;               /* by the simple query protocol */
 	bool begins;                  /* a BEGIN of ours went ahead of it */
+	uint32_t n_ahead;             /* statements of ours in front of a simple query */
 	bool dropping;                /* no rows are wanted any more */
 	bool copy_is_put;             /* CopyData: its data is with libpq */
 	bool rerun;                   /* it was run once and cancelled in place of a neighbour */

@@ -25,9 +25,14 @@ static bool is_read_only(const struct request *r)
 /* What comes before the request's own statements; NULL: nothing. */
 static const char *take_begin(struct request *r)
 {
-	const char *sql = r->lease ? lease_take_begin(r->lease) : is_read_only(r) ? "BEGIN READ ONLY" : NULL;
+	const char *sql = NULL;
 
-	r->begins = sql != NULL;
+	if (r->lease)
+		sql = lease_take_begin(r->lease);
+	else if (is_read_only(r))
+		sql = "BEGIN READ ONLY";
+
+	r->begins = sql && !(r->lease && lease_begin_is_setup(r->lease));
 	return sql;
 }
 
@@ -52,6 +57,8 @@ void request_begin_call(struct request *r)
 	begin = take_begin(r);
 	if (begin && pg_call_execute_text(&r->call, begin, TAG_BEGIN) < 0)
 		fail_to_send(r);
+	if (begin && !r->begins)
+		pg_call_sync(&r->call);
 }
 
 void request_execute(struct request *r, uint32_t index)
@@ -92,6 +99,13 @@ void request_run_simple(struct request *r, const char *sql, unsigned touch)
 
 	r->is_simple = true;
 	r->completed = false;
+	/* One text is one transaction: a setting for the next one would come too late. */
+	if (begin && !r->begins) {
+		begin = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;SET transaction_read_only = on";
+		r->n_ahead = 2;
+	} else {
+		r->n_ahead = begin ? 1 : 0;
+	}
 	text = join(r, begin, sql, finish_sql(r));
 	if (!text) {
 		fail_to_send(r);
