@@ -14,6 +14,7 @@
 
 struct code {
 	int number;
+	enum sidepool_outcome outcome;
 	bool retryable;
 	const char *name;
 	const char *sentence;
@@ -22,7 +23,7 @@ struct code {
 
 static const struct code codes[] = {
 #define SIDEPOOL_ERROR(number, name, outcome, retryable, sentence, remedy)                         \
-	{ number, retryable, #name, sentence, remedy },
+	{ number, SIDEPOOL_OUTCOME_##outcome, retryable, #name, sentence, remedy },
 #include "errors.def"
 #undef SIDEPOOL_ERROR
 };
@@ -128,6 +129,23 @@ static void tell_pool(struct sidepool_error *e)
 				       (ProtobufCMessage *const *)pool->holders);
 }
 
+/* An outcome that this library does not know is not known. */
+static enum sidepool_outcome outcome_of(const Sidepool__V1__Error *wire)
+{
+	const struct code *c = find_code((int)wire->code);
+
+	switch (wire->outcome) {
+	case SIDEPOOL__V1__OUTCOME__OUTCOME_UNSPECIFIED:
+		return c ? c->outcome : SIDEPOOL_OUTCOME_UNKNOWN;
+	case SIDEPOOL__V1__OUTCOME__OUTCOME_NOT_SENT:
+		return SIDEPOOL_OUTCOME_NOT_SENT;
+	case SIDEPOOL__V1__OUTCOME__OUTCOME_FAILED:
+		return SIDEPOOL_OUTCOME_FAILED;
+	default:
+		return SIDEPOOL_OUTCOME_UNKNOWN;
+	}
+}
+
 struct sidepool_error *error_parse(const uint8_t *data, size_t len, bool *ret_malformed)
 {
 	struct sidepool_error *e = calloc(1, sizeof(*e));
@@ -142,7 +160,7 @@ struct sidepool_error *error_parse(const uint8_t *data, size_t len, bool *ret_ma
 		return NULL;
 	}
 	e->code = (int)e->wire->code;
-	e->outcome = (enum sidepool_outcome)e->wire->outcome;
+	e->outcome = outcome_of(e->wire);
 	e->retryable = e->wire->retryable;
 	e->message = e->wire->message;
 	e->remedy = e->wire->remedy;
