@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""Requests to the daemon from threads. All connections of a process to one socket share a link, and there is no thread of
+ours: of the threads that wait for an answer one reads for all (`_Shared.reading`), and hands that on when it has its own.
+
+Locks: `Transport._connecting` (one connects, the others wait for it) before `_Shared.lock` (all of the link and channel;
+never held over a wait).
+"""
+import atexit
+import os
+import select
+import threading
+import time
+import weakref
+from collections import OrderedDict
+
+from . import errors
+from ._channel import Call, Unsent
+from ._link import (
+    GREETING_TIMEOUT, Link, Patience, bound_lost, cancel_call, check_hello, hello, refusal, stamp, unreachable,
+)
+
+
+class _Shared(Link):
+    """A link that threads share."""
+
+    def __init__(self):
+        super().__init__()
+        self.lock = threading.Lock()
+        self.reading = False
+        self._waiting = []  # Events of the threads that wait and do not read
+
+    def drive(self, call, deadline):
+        """Waits until the call is done; False if `deadline` passed first."""
+        event = threading.Event()
+        call.wake = event.set
+        return self._until(lambda: call.done, event, deadline)
+
+    def room(self, deadline):
+        """Waits until another request may go out; False if `deadline` passed first."""
+        return self._until(lambda: not self.channel.full or self.channel.lost is not None, threading.Event(), deadline)
+
+    def _until(self, test, event, deadline):
+        while True:
+            with self.lock:
+                if test():
+                    return True
+                event.clear()
+                reads = not self.reading
+                if reads:
+                    self.reading = True
+                else:
+                    self._waiting.append(event)
+            try:
+                timeout = None if deadline is None else deadline - time.monotonic()
+                if timeout is not None and timeout <= 0:
+                    return test()
+                if reads:
+                    self._turn(timeout)
+                else:
+                    event.wait(timeout)
+            finally:
+                self._leave(event, reads)
+
+    def _leave(self, event, read):
+        """Another one reads from now on."""
+        with self.lock:
+            if read:
+                self.reading = False
+            else:
+                self._waiting.remove(event)
+            if not self.reading and self._waiting:
+                self._waiting[0].set()
+
+    def _turn(self, timeout):
+        """One wait for the socket and what it brings."""
+        with self.lock:
+            self.push()
+            if self.channel.lost is not None:
+                return
+            events = select.POLLIN | (select.POLLOUT if self.channel.pending else 0)
+        poll = select.poll()
+        poll.register(self.sock, events)
+        poll.poll(None if timeout is None else max(0, timeout) * 1000)
+        with self.lock:
+            if self.channel.lost is None:
+                self.pull()
+                self.push()
+
+
+class Transport:
+    """Requests by one socket path and application name, across restarts of the daemon."""
+
+    def __init__(self, settings):
+        self.settings = settings
+        self._connecting = threading.Lock()
+        self._link = None
+        self._ever_ready = False
+        _all.add(self)
+
+    # -- connecting
+
+    def _ready(self, patience):
+        """A link that takes requests."""
+        with self._connecting:
+            while True:
+                link = self._link
+                if link is not None and link.channel.usable:
+                    return link
+                try:
+                    self._link = self._connect()
+                    return self._link
+                except (OSError, errors.Error) as e:
+                    pause = patience.pause(e)
+                    if pause is None:
+                        raise unreachable(self.settings.socket, e) from e
+                time.sleep(pause)
+
+    def _connect(self):
+        link = _Shared()
+        try:
+            link.connect(self.settings.socket)
+            call = link.channel.hello_call(*hello(self.settings))
+            if not link.drive(call, time.monotonic() + GREETING_TIMEOUT):
+                raise errors.pool_error("PROTOCOL_VIOLATION", f"it did not greet within {GREETING_TIMEOUT:.0f} s")
+            link.channel.hello = check_hello(call)
+        except BaseException:
+            link.close()
+            raise
+        self._ever_ready = True
+        return link
+
+    def ready(self):
+        """Connects if need be, and returns the channel of new requests."""
+        return self._ready(Patience(self.settings, self._ever_ready, 0.0)).channel
+
+    # -- requests
+
+    def submit(self, message, *, channel=None, text=None, deadline=0.0, patience=None):
+        """Sends a request and returns its Call; `channel`: only there."""
+        call = Call(message, text)
+        patience = patience or Patience(self.settings, self._ever_ready, deadline)
+        while True:
+            link = channel.owner if channel is not None else self._ready(patience)
+            if link.channel.full and not link.room(deadline or None):
+                raise errors.pool_error("QUEUE_FULL", "too many requests of this process are in flight")
+            stamp(call, deadline)
+            with link.lock:
+                try:
+                    link.channel.enqueue(call)
+                except Unsent:
+                    if channel is not None:
+                        raise bound_lost() from None
+                    continue
+                link.channel.owner = link
+                link.push()
+            return call
+
+    def wait(self, call, deadline=0.0):
+        """The Response. Raises what became of it instead; Unsent where it may go again."""
+        link = call.channel.owner
+        limit = deadline + self.settings.grace if deadline else None
+        try:
+            answered = link.drive(call, limit)
+        except BaseException:
+            self._interrupted(link, call)
+            raise
+        if not answered:
+            link.channel.abandon(call)
+            raise errors.pool_error("NO_ANSWER")
+        if call.error is not None:
+            raise call.error
+        return call.response
+
+    def _interrupted(self, link, call):
+        """Ctrl-C ends the statement too; its answer is waited for, so that the lease can be used on."""
+        if call.done:
+            return
+        self.cancel(link.channel, request_id=call.request_id)
+        if not link.drive(call, time.monotonic() + self.settings.cancel_wait):
+            link.channel.abandon(call)
+
+    def request(self, message, *, channel=None, text=None, deadline=0.0):
+        """Sends a request once, and returns the Call with its Response, which may carry an error."""
+        patience = Patience(self.settings, self._ever_ready, deadline)
+        while True:
+            call = self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience)
+            try:
+                self.wait(call, deadline)
+            except Unsent:
+                if channel is not None:
+                    raise bound_lost() from None
+                continue
+            verdict = refusal(call, channel is not None)
+            if verdict is None:
+                return call
+            if verdict == "later":
+                wire = call.response.error
+                pause = patience.pause(errors.from_wire(wire), wire.retry_after_ms / 1000)
+                if pause is None:
+                    return call
+                time.sleep(pause)
+
+    def cancel(self, channel, request_id=0, lease_id=0):
+        """Asks for the end of a request or of what runs on a lease. Nobody waits for the answer."""
+        link = channel.owner
+        with link.lock:
+            try:
+                link.channel.enqueue(cancel_call(request_id, lease_id))
+            except Unsent:
+                return
+            link.push()
+
+    def fire(self, message, channel):
+        """Sends what nobody waits for."""
+        link = channel.owner
+        with link.lock:
+            try:
+                link.channel.enqueue(Call(message))
+            except Unsent:
+                return
+            link.push()
+
+    def close(self):
+        with self._connecting:
+            link, self._link = self._link, None
+        if link is not None:
+            with link.lock:
+                link.end(errors.pool_error("CLOSED", "the transport was closed before the answer"))
+
+    def __del__(self):
+        if getattr(self, "_link", None) is not None:
+            self._link.close()
+
+    def _forked(self):
+        """In the child: the socket is the parent's, and so is whoever held the locks."""
+        link, self._link = self._link, None
+        self._connecting = threading.Lock()
+        if link is not None:
+            link.lock = threading.Lock()
+            link.reading = False
+            link.channel.lose(errors.pool_error("FORKED", "the connection was opened by the parent process"))
+            link.close()
+
+
+_KEEP = 8  # sockets of this process that stay open while no connection uses them
+_all = weakref.WeakSet()
+_by_endpoint = OrderedDict()
+_registry_lock = threading.Lock()
+
+
+def transport_for(settings):
+    """The transport that the connections of this process share."""
+    key = (settings.endpoint, settings.connect_wait, settings.reconnect_wait, settings.grace, settings.cancel_wait)
+    with _registry_lock:
+        found = _by_endpoint.pop(key, None) or Transport(settings)
+        _by_endpoint[key] = found
+        while len(_by_endpoint) > _KEEP:
+            _by_endpoint.popitem(last=False)
+        return found
+
+
+def _close_kept():
+    with _registry_lock:
+        kept = list(_by_endpoint.values())
+        _by_endpoint.clear()
+    for transport in kept:
+        transport.close()
+
+
+atexit.register(_close_kept)
+
+
+def _after_fork():
+    global _registry_lock
+    _registry_lock = threading.Lock()
+    for transport in list(_all):
+        transport._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)
