@@ -40,7 +40,7 @@ usec admission_estimate(const struct core *c, const struct ticket *t)
 	const struct queue *q = application_queue(t->app, t->pool);
 
 	(void)c;
-	if (q->samples < SAMPLES_MIN)
+	if (q->samples < SAMPLES_MIN || queue_waiting(q) == 0)
 		return 0;
 	return (usec)(queue_waiting(q) * q->mean_us / expected_share(q));
 }

@@ -24,11 +24,6 @@ static uint32_t bucket_of(const char *name)
 	return h % APPLICATION_BUCKETS;
 }
 
-struct queue *application_queue(const struct application *app, const struct pool *p)
-{
-	return app->queues[p->index];
-}
-
 int application_add_queue(struct application *app, struct pool *p)
 {
 	struct queue **queues;

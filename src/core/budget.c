@@ -138,8 +138,6 @@ bool budget_hands_over(const struct pool *p, usec now)
 {
 	const struct pool *other;
 
-	if (p->core->n_blocked == 0)
-		return false;
 	TAILQ_FOREACH(other, &p->core->pools, link)
 		if (other != p && other->blocked && hands_over_to(p, other, now))
 			return true;

@@ -60,7 +60,6 @@ usec admission_estimate(const struct core *c, const struct ticket *t);
 void admission_refuse_waiting(struct pool *p, usec now);
 
 /* application.c */
-struct queue *application_queue(const struct application *app, const struct pool *p);
 int application_add_queue(struct application *app, struct pool *p);
 void application_drop_queue(struct application *app, const struct pool *p);
 void application_granted(struct application *app, int change, usec now);
@@ -85,10 +84,24 @@ usec slot_expected(const struct slot *s, usec now);
 void slot_refile(struct slot *s, usec now);
 
 /* pool.c */
-bool pool_is_live(const struct pool *p);
-bool pool_is_closing(const struct pool *p);
 usec pool_due(const struct pool *p, usec after);
 bool pool_decide(struct pool *p, usec now, struct decision *d);
+
+static inline struct queue *application_queue(const struct application *app, const struct pool *p)
+{
+	return app->queues[p->index];
+}
+
+/* Whether any connection is up. */
+static inline bool pool_is_live(const struct pool *p)
+{
+	return p->n[SLOT_IDLE] + p->n[SLOT_BUSY] + p->n[SLOT_PINGING] > 0;
+}
+
+static inline bool pool_is_closing(const struct pool *p)
+{
+	return p->removing || p->core->draining;
+}
 
 static inline void pool_stir(struct pool *p)
 {

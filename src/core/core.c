@@ -362,10 +362,10 @@ bool core_decide(struct core *c, usec now, struct decision *ret_decision)
 
 	if (check_deadlines(c, now, ret_decision) || take_refused(c, ret_decision))
 		return true;
-	if (lease_decide(c, now, ret_decision))
+	if (heap_peek(&c->leases_due) && lease_decide(c, now, ret_decision))
 		return true;
 	TAILQ_FOREACH(p, &c->pools, link) {
-		if (p->stirred)
+		if (p->stirred && p->waiting)
 			admission_refuse_waiting(p, now);
 		if (take_refused(c, ret_decision) || pool_decide(p, now, ret_decision))
 			return true;

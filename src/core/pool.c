@@ -225,16 +225,6 @@ struct pool *pool_free(struct pool *p)
 	return NULL;
 }
 
-bool pool_is_live(const struct pool *p)
-{
-	return p->n[SLOT_IDLE] + p->n[SLOT_BUSY] + p->n[SLOT_PINGING] > 0;
-}
-
-bool pool_is_closing(const struct pool *p)
-{
-	return p->removing || p->core->draining;
-}
-
 usec pool_due(const struct pool *p, usec after)
 {
 	usec due = supply_due(p, after);

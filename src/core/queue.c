@@ -26,6 +26,7 @@
  */
 #include "core/queue.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "core/core-internal.h"
@@ -124,9 +125,11 @@ static void charge(struct queue *q, usec now)
 	usec clock = contended_clock(q->pool, now);
 	double start = *start_of(q), most;
 
-	q->vtime += (double)(clock - q->charged_us) * q->running / q->app->share.weight;
+	if (q->running && clock != q->charged_us)
+		q->vtime += (double)(clock - q->charged_us) * q->running / q->app->share.weight;
 	q->charged_us = clock;
-	if (queue_is_entitled(q))
+	/* The usual case, where nobody waits, needs no division. */
+	if (fabs(q->vtime - start) < TICK_US || queue_is_entitled(q))
 		return;
 	most = horizon(q->pool);
 	q->vtime = MIN(MAX(q->vtime, start - most), start + most);
@@ -139,7 +142,7 @@ void queue_settle(struct queue *q, usec now)
 
 static double key_of(const struct queue *q)
 {
-	return q->vtime + TICK_US * q->running / q->app->share.weight;
+	return q->running ? q->vtime + TICK_US * q->running / q->app->share.weight : q->vtime;
 }
 
 static bool is_eligible(const struct queue *q)
@@ -248,9 +251,11 @@ void queue_run(struct queue *q, int change, usec now)
 
 void queue_served(struct queue *q, usec us)
 {
+	static const double part[SAMPLES_MAX + 1] = { 0, 1, 1. / 2, 1. / 3, 1. / 4, 1. / 5, 1. / 6, 1. / 7, 1. / 8 };
+
 	if (q->samples < SAMPLES_MAX)
 		q->samples++;
-	q->mean_us += ((double)us - q->mean_us) / q->samples;
+	q->mean_us += ((double)us - q->mean_us) * part[q->samples];
 }
 
 /* Whether the account under which it is filed is up to date; files it anew if not. */

@@ -51,14 +51,14 @@ uint32_t supply_wanted(const struct pool *p, usec now)
 	uint32_t coming = p->n[SLOT_IDLE] + p->n[SLOT_CONNECTING] + p->n[SLOT_PINGING];
 	uint32_t want = less(p->eligible[TICKET_ALONE] + p->eligible[TICKET_SHARED], coming);
 
-	if (!may_connect(p, now))
-		return 0;
-	/* One probe at a time; a connect that began before the breaker opened is as good as one. */
-	if (p->breaker.state != BREAKER_CLOSED)
-		return p->n[SLOT_CONNECTING] ? 0 : MIN(room(p, now), 1U);
 	if (p->pressed && coming == 0 && pool_standing(p) < p->settings.max_size)
 		want = MAX(want, 1U);
 	want = MAX(want, less(p->settings.min_size, pool_standing(p)));
+	/* One probe at a time; a connect that began before the breaker opened is as good as one. */
+	if (p->breaker.state != BREAKER_CLOSED)
+		want = p->n[SLOT_CONNECTING] ? 0 : 1;
+	if (want == 0 || !may_connect(p, now))
+		return 0;
 	return MIN(want, room(p, now));
 }
 
@@ -122,7 +122,7 @@ bool supply_close_due(struct pool *p, usec now, struct decision *d)
 		return close_slot(retiring, retiring->retire_reason, d);
 	if (is_too_large(p))
 		return close_slot(s, CLOSE_SHRUNK, d);
-	if (budget_hands_over(p, now))
+	if (p->core->n_blocked && budget_hands_over(p, now))
 		return close_slot(s, CLOSE_RECLAIMED, d);
 	return false;
 }
@@ -150,7 +150,8 @@ bool supply_close_surplus(struct pool *p, usec now, struct decision *d)
 bool supply_open(struct pool *p, usec now, struct decision *d)
 {
 	if (supply_wanted(p, now) == 0) {
-		budget_block(p, false);
+		if (p->blocked)
+			budget_block(p, false);
 		return false;
 	}
 	if (budget_allows(p) && budget_is_next(p))
@@ -230,5 +231,5 @@ usec supply_due(const struct pool *p, usec after)
 	if (p->breaker.state == BREAKER_OPEN)
 		due = sooner(due, p->breaker.retry_at, after);
 	due = sooner(due, p->retry_at, after);
-	return sooner(due, ceiling_due(&p->ceiling), after);
+	return p->ceiling.limit == CEILING_UNKNOWN ? due : sooner(due, ceiling_due(&p->ceiling), after);
 }
