@@ -203,6 +203,13 @@ void peer_answer(struct fixture *f, uint32_t id, const Sidepool__V1__Response *r
 	free(message);
 }
 
+/* As the daemon does: columns that the request knows are left out. */
+static bool knows_columns(const struct fixture *f, uint32_t id)
+{
+	return f->id == id && f->request->kind_case == SIDEPOOL__V1__REQUEST__KIND_QUERY &&
+	       f->request->query->statement->known_columns_id == 8;
+}
+
 void peer_answer_text(struct fixture *f, uint32_t id, const char *text)
 {
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
@@ -216,7 +223,7 @@ void peer_answer_text(struct fixture *f, uint32_t id, const char *text)
 	column.name = (char *)"v";
 	column.type_oid = 25;
 	column.type_modifier = -1;
-	result.n_columns = 1;
+	result.n_columns = knows_columns(f, id) ? 0 : 1;
 	result.columns = &columns;
 	result.columns_id = 8;
 	result.statement_id = 7;
@@ -242,7 +249,7 @@ void peer_answer_error(struct fixture *f, uint32_t id, Sidepool__V1__ErrorCode c
 	peer_answer(f, id, &response);
 }
 
-static void answer_hello(struct fixture *f)
+void peer_answer_hello(struct fixture *f)
 {
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__HelloReply hello = SIDEPOOL__V1__HELLO_REPLY__INIT;
@@ -281,7 +288,7 @@ void fixture_connect(struct fixture *f)
 	fixture_turn(f);
 	peer_request(f);
 	assert_int_equal(f->request->kind_case, SIDEPOOL__V1__REQUEST__KIND_HELLO);
-	answer_hello(f);
+	peer_answer_hello(f);
 	fixture_turn(f);
 	assert_int_equal(sidepool_connection_state(f->sp), SIDEPOOL_CONNECTION_READY);
 }

@@ -69,6 +69,9 @@ bool peer_quiet(struct fixture *f);
 /* Reads the next request into f->request and f->id. */
 void peer_request(struct fixture *f);
 
+/* Answers the Hello that was read last. */
+void peer_answer_hello(struct fixture *f);
+
 /* Answers request `id`. */
 void peer_answer(struct fixture *f, uint32_t id, const Sidepool__V1__Response *response);
 void peer_answer_bytes(struct fixture *f, uint32_t id, const void *message, size_t len);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tests/conformance/vectors.json, as libsidepool reads and writes it. Cut inputs end where a sanitizer would notice. */
+/* tests/conformance/vectors.json, as libsidepool reads and writes it. Cut inputs end where a
+ * sanitizer would notice. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ struct response_vector {
 #include "client-vectors.h"
 
 #define EACH(v, table)                                                                             \
-	for (const __typeof__((table)[0]) *v = (table); v < (table) + sizeof(table) / sizeof((table)[0]); v++)
+	for (const __typeof__((table)[0]) *v = (table);                                            \
+	     v < (table) + sizeof(table) / sizeof((table)[0]); v++)
 
 static void test_frames_are_written(void **state)
 {
@@ -67,8 +69,8 @@ static void test_frames_are_written(void **state)
 }
 
 /* Feeds all bytes, in pieces of `step`. Returns what the last inbox_next() said. */
-static int feed(struct inbox *in, struct replies *replies, const char *bytes, size_t len, size_t step,
-		uint32_t *ret_id, struct sidepool_reply **ret_reply, size_t *ret_len)
+static int feed(struct inbox *in, struct replies *replies, const char *bytes, size_t len,
+		size_t step, uint32_t *ret_id, struct sidepool_reply **ret_reply, size_t *ret_len)
 {
 	int pair[2], r = INBOX_E_MORE;
 
@@ -98,7 +100,8 @@ static void test_frames_are_read_however_they_are_cut(void **state)
 			size_t len;
 
 			replies_init(&replies, 0);
-			assert_int_equal(feed(&in, &replies, v->bytes, v->len, step, &id, &reply, &len), 0);
+			assert_int_equal(
+				feed(&in, &replies, v->bytes, v->len, step, &id, &reply, &len), 0);
 			assert_int_equal(id, v->id);
 			assert_int_equal(len, v->message_len);
 			assert_memory_equal(reply->body.data, v->message, len);
@@ -121,7 +124,8 @@ static void test_broken_frames_are_refused(void **state)
 		size_t len;
 
 		replies_init(&replies, 0);
-		assert_int_equal(feed(&in, &replies, v->bytes, v->len, v->len, &id, &reply, &len), INBOX_E_BROKEN);
+		assert_int_equal(feed(&in, &replies, v->bytes, v->len, v->len, &id, &reply, &len),
+				 INBOX_E_BROKEN);
 		replies_deinit(&replies);
 		inbox_deinit(&in);
 	}
@@ -151,13 +155,15 @@ static void test_rows_are_read(void **state)
 		assert_true(rows_index(data, v->len, n, &cells));
 		cell = (const struct cell *)(const void *)cells.data;
 		for (size_t i = 0; i < n; i++, cell++) {
-			long length = *expected == 'N' ? -1 : strtol(expected, (char **)&expected, 10);
+			long length =
+				*expected == 'N' ? -1 : strtol(expected, (char **)&expected, 10);
 
 			expected++;
 			assert_int_equal(cell->length, length);
 			if (length < 0)
 				continue;
-			assert_memory_equal(data + cell->offset, v->bytes + cell->offset, (size_t)length);
+			assert_memory_equal(data + cell->offset, v->bytes + cell->offset,
+					    (size_t)length);
 			assert_int_equal(data[cell->offset + (size_t)length], 0);
 		}
 		assert_int_equal(*expected, '\0');
@@ -177,7 +183,9 @@ static void test_rows_are_written(void **state)
 		size_t n = v->columns * v->n_rows, lengths[16];
 		const char *values[16];
 		const struct cell *cell;
-		struct sidepool_params params = { .count = n, .values = values, .lengths = lengths };
+		struct sidepool_params params = { .count = n,
+						  .values = values,
+						  .lengths = lengths };
 
 		assert_true(rows_index(data, v->len, n, &cells));
 		cell = (const struct cell *)(const void *)cells.data;
@@ -215,7 +223,8 @@ static void test_requests_are_what_our_messages_say(void **state)
 	(void)state;
 	EACH(v, requests)
 	{
-		Sidepool__V1__Request *m = sidepool__v1__request__unpack(NULL, v->len, (const uint8_t *)v->bytes);
+		Sidepool__V1__Request *m =
+			sidepool__v1__request__unpack(NULL, v->len, (const uint8_t *)v->bytes);
 		uint8_t again[1024];
 
 		assert_non_null(m);
@@ -234,12 +243,14 @@ static void dump_result(FILE *out, const struct sidepool_result *r)
 	fprintf(out, "result %s %llu %d\n", sidepool_command_tag(r),
 		(unsigned long long)sidepool_affected_rows(r), sidepool_more(r));
 	for (size_t c = 0; c < sidepool_nfields(r); c++)
-		fprintf(out, "column %s %u %d %d %u %u\n", sidepool_fname(r, c), sidepool_ftype(r, c),
-			sidepool_fmod(r, c), sidepool_fsize(r, c), sidepool_ftable(r, c), sidepool_fcolumn(r, c));
+		fprintf(out, "column %s %u %d %d %u %u\n", sidepool_fname(r, c),
+			sidepool_ftype(r, c), sidepool_fmod(r, c), sidepool_fsize(r, c),
+			sidepool_ftable(r, c), sidepool_fcolumn(r, c));
 	for (size_t row = 0; row < sidepool_nrows(r); row++) {
 		fputs("row", out);
 		for (size_t c = 0; c < sidepool_nfields(r); c++)
-			fprintf(out, sidepool_isnull(r, row, c) ? " NULL" : " '%s'", sidepool_value(r, row, c));
+			fprintf(out, sidepool_isnull(r, row, c) ? " NULL" : " '%s'",
+				sidepool_value(r, row, c));
 		fputc('\n', out);
 	}
 	for (size_t i = 0; (notice = sidepool_notice(r, i)); i++)
@@ -250,9 +261,10 @@ static void dump_error(FILE *out, const struct sidepool_error *e)
 {
 	static const char *const outcomes[] = { "", "not sent", "failed", "unknown" };
 
-	fprintf(out, "error %d %s: %s %s %u %d %u\n", sidepool_error_code(e), outcomes[sidepool_error_outcome(e)],
-		sidepool_error_message(e), sidepool_error_sqlstate(e), sidepool_error_position(e),
-		sidepool_error_retryable(e), sidepool_error_retry_after_ms(e));
+	fprintf(out, "error %d %s: %s %s %u %d %u\n", sidepool_error_code(e),
+		outcomes[sidepool_error_outcome(e)], sidepool_error_message(e),
+		sidepool_error_sqlstate(e), sidepool_error_position(e), sidepool_error_retryable(e),
+		sidepool_error_retry_after_ms(e));
 }
 
 static void dump(FILE *out, const struct sidepool_reply *reply)
@@ -265,9 +277,10 @@ static void dump(FILE *out, const struct sidepool_reply *reply)
 	if (sidepool_reply_stream(reply, &stream))
 		fputs("stream\n", out);
 	if (sidepool_reply_lease(reply, &lease))
-		fprintf(out, "lease %llu %llu %u %u\n", (unsigned long long)sidepool_lease_id(&lease),
-			(unsigned long long)sidepool_lease_token(&lease), sidepool_lease_expires_ms(&lease),
-			sidepool_lease_backend_pid(&lease));
+		fprintf(out, "lease %llu %llu %u %u\n",
+			(unsigned long long)sidepool_lease_id(&lease),
+			(unsigned long long)sidepool_lease_token(&lease),
+			sidepool_lease_expires_ms(&lease), sidepool_lease_backend_pid(&lease));
 	if (sidepool_transaction_status(reply) == SIDEPOOL_TRANSACTION_ACTIVE)
 		fputs("transaction\n", out);
 	if (sidepool_error(reply))
@@ -310,7 +323,8 @@ static void test_responses_are_read(void **state)
 	}
 }
 
-/* Every beginning of every answer, and every answer with one byte changed: read or refused, within its memory. */
+/* Every beginning of every answer, and every answer with one byte changed: read or refused, within
+ * its memory. */
 static void test_damaged_responses_do_no_harm(void **state)
 {
 	unsigned refused = 0;
