@@ -55,6 +55,16 @@ uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, 
 struct sidepool_batch *sidepool_batch_free(struct sidepool_batch *batch);
 
 /*
+ * The next chunk. Ask for two or three ahead to hide the round trip. The last reply has no stream.
+ */
+uint32_t sidepool_fetch(struct sidepool *sp, const struct sidepool_stream *stream,
+			const struct sidepool_call *call);
+
+/* Gives the rest up: the statement is cancelled if it still runs. */
+uint32_t sidepool_stream_close(struct sidepool *sp, const struct sidepool_stream *stream,
+			       const struct sidepool_call *call);
+
+/*
  * COPY ... FROM STDIN: the reply has a stream for sidepool_copy_data(); each piece (rows may be cut
  * anywhere) is answered as soon as the daemon takes more; the reply of sidepool_copy_end() has the
  * tag. sidepool_copy_fail() gives up with a reason. COPY ... TO STDOUT: the reply has a stream;

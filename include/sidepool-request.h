@@ -156,16 +156,6 @@ uint32_t sidepool_lease_backend_pid(const struct sidepool_lease *lease);
 uint32_t sidepool_lease_expires_ms(const struct sidepool_lease *lease);
 
 /*
- * The next chunk. Ask for two or three ahead to hide the round trip. The last reply has no stream.
- */
-uint32_t sidepool_fetch(struct sidepool *sp, const struct sidepool_stream *stream,
-			const struct sidepool_call *call);
-
-/* Gives the rest up: the statement is cancelled if it still runs. */
-uint32_t sidepool_stream_close(struct sidepool *sp, const struct sidepool_stream *stream,
-			       const struct sidepool_call *call);
-
-/*
  * Ends request `id` of this handle, or what runs on `lease`, at the database. The ended request
  * answers for itself, with SIDEPOOL_E_CANCELLED or with its result if it was faster. Result 0 has
  * `found`: whether there was something to end. A request that was not sent yet is ended here.

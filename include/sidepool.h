@@ -14,8 +14,8 @@
  *	sidepool_close(sp);
  *
  * This file has the handle and its place in an event loop, sidepool-request.h what can be asked,
- * sidepool-bulk.h batches and COPY, sidepool-admin.h the daemon's own state, sidepool-reply.h what
- * comes back, sidepool-errors.h the codes. What holds everywhere:
+ * sidepool-bulk.h batches, streams and COPY, sidepool-admin.h the daemon's own state,
+ * sidepool-reply.h what comes back, sidepool-errors.h the codes. What holds everywhere:
  *  - A request function never blocks: it queues a request and returns its id. sidepool_wait()
  *    blocks for one answer; an event loop gets the answers from sidepool_dispatch() instead. Any
  *    number may be in flight.
@@ -49,8 +49,8 @@ struct sidepool; /* a handle: at most one connection to the daemon, and what is 
 
 /*
  * How a handle shall be. Zero and NULL mean the default. Write SIDEPOOL_OPTIONS(.pool = "main"), or
- * set `size` to sizeof(struct sidepool_options): members of later versions then have
- * their defaults.
+ * set `size` to sizeof(struct sidepool_options): members of later versions then have their
+ * defaults.
  */
 struct sidepool_options {
 	size_t size;
