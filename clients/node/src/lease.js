@@ -47,6 +47,11 @@ export class Lease {
     return this.#ended !== null;
   }
 
+  /** Its first request begins a transaction. */
+  get begins() {
+    return Boolean(this.#options.begin);
+  }
+
   get inTransaction() {
     return this.status === TransactionStatus.ACTIVE || this.status === TransactionStatus.FAILED;
   }

@@ -6,6 +6,7 @@ import { copyFrom, copyTo } from "./copy.js";
 import { atCaller } from "./errors.js";
 import { Chunks } from "./fetch.js";
 import { Results } from "./result.js";
+import { ServerCursor } from "./server-cursor.js";
 import { Sql, fromTemplate } from "./sql.js";
 import { statementMessage, textAndValues } from "./statement.js";
 import { RowStream } from "./stream.js";
@@ -121,7 +122,21 @@ export class Scope {
   /** One statement whose rows come as they are wanted. */
   stream(query, values, options = {}) {
     const types = options.types ?? this.transport.options.types;
-    return new RowStream(this.transport, () => this.#sendStatement(query, values, options), { ...options, types });
+    return new RowStream(() => this.open(query, values, options), { ...options, types });
+  }
+
+  /** Begins a statement whose chunks are taken one by one: [the first Response, where the others come from]. */
+  async open(query, values, options) {
+    const first = await this.#sendStatement(query, values, options);
+    return [first, new Chunks(this.transport, first, options.signal)];
+  }
+
+  /** The same by a cursor of PostgreSQL's, in a transaction. */
+  async openCursor(text, values, options) {
+    const { signal, binary } = options;
+    const send = (sql, given) => this.#sendStatement(sql, given, { ...options, binary: binary && sql.startsWith("FETCH") });
+    const cursor = new ServerCursor(send, this.transport, signal);
+    return [await cursor.open(text, values), cursor];
   }
 
   /**

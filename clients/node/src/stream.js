@@ -2,20 +2,15 @@
 // A large result as an async iterable: `for await (const row of db.stream(...))`. Nothing is sent before the first row
 // is asked for; leaving the loop gives the rest up.
 import { atCaller } from "./errors.js";
-import { Chunks } from "./fetch.js";
 import { Result, rowOptions } from "./result.js";
 
 export class RowStream {
-  #transport;
   #begin;
-  #options;
   #result;
 
-  /** begin(): the promise of the first Response. */
-  constructor(transport, begin, options) {
-    this.#transport = transport;
+  /** begin(): see Scope.open(). */
+  constructor(begin, options) {
     this.#begin = begin;
-    this.#options = options;
     this.#result = new Result(rowOptions(options));
   }
 
@@ -28,8 +23,8 @@ export class RowStream {
   async *chunks() {
     let chunks = null;
     try {
-      let response = await this.#begin();
-      chunks = new Chunks(this.#transport, response, this.#options.signal);
+      let response;
+      [response, chunks] = await this.#begin();
       for (; response; response = await chunks.next()) {
         for (const message of response.results) this.#result.add(message);
         const rows = this.#result.takeRows();

@@ -5,7 +5,10 @@ import { SidepoolError } from "./errors.js";
 import { Lease } from "./lease.js";
 import { Finish, Isolation, TransactionStatus } from "./schema.js";
 import { Scope, Statement } from "./scope.js";
+import { canHaveCursor } from "./server-cursor.js";
 import { escapeIdentifier } from "./sql.js";
+import { scan } from "./sql-scan.js";
+import { textAndValues } from "./statement.js";
 import { check } from "./transport.js";
 
 const IN_FAILED_TRANSACTION = "25P02";
@@ -47,6 +50,13 @@ class LeaseScope extends Scope {
     const finish = commit ? Finish.COMMIT : 0;
     this.envelope(message, options, text);
     return check(await this.lease.request(message, { deadlineMs, signal, text: cacheAs }, finish));
+  }
+
+  async open(query, values, options) {
+    const [text, given] = textAndValues(query, values);
+    const inTransaction = this.lease.begins || this.lease.inTransaction;
+    if (inTransaction && canHaveCursor(scan(text))) return this.openCursor(text, given, options);
+    return super.open(query, values, options);
   }
 
   /** The process id of the PostgreSQL backend; 0 before the first statement. */

@@ -166,11 +166,26 @@ describe("on a database", { skip }, () => {
     assert.equal(sum, 5_000_050_000);
     assert.ok(most < 64 * 1024 * 1024, `${most} bytes`);
     const seen = [];
-    for await (const { i } of db.sql`select i from generate_series(1, 100000000) i`) if (seen.push(i) === 5) break;
+    for await (const { i } of db.sql`select generate_series(1, 1000000000) i`) if (seen.push(i) === 5) break;
     assert.deepEqual(seen, [1, 2, 3, 4, 5]);
     await assert.rejects(async () => {
       for await (const _ of db.stream("select 1 / (50000 - i) from generate_series(1, 60000) i"));
     }, { sqlstate: "22012" });
+  });
+
+  test("a large result in a transaction may be left in the middle, and the transaction goes on", async () => {
+    await db.transaction(async (tx) => {
+      await tx.query("insert into account values (1, 5)");
+      const seen = [];
+      for await (const row of tx.sql`select generate_series(1, 1000000000) i where ${1}::int = 1`) if (seen.push(row.i) === 2500) break;
+      assert.equal(seen.at(-1), 2500);
+      const stream = tx.stream("select generate_series(1, 3000) i");
+      let n = 0;
+      for await (const _ of stream) n++;
+      assert.deepEqual([n, stream.result.rowCount, stream.result.command], [3000, 3000, "SELECT"]);
+      await tx.query("update account set balance = 6");
+    });
+    assert.deepEqual(await db.sql`select balance from account`, [{ balance: 6 }]);
   });
 
   test("COPY both ways", async () => {

@@ -36,6 +36,7 @@ export class Connection extends EventEmitter {
       uncork() {},
       ref: () => this.ref(),
       unref: () => this.unref(),
+      on: (name, listener) => this.on(name === "close" ? "end" : name, listener),
       once: (name, listener) => this.once(name === "close" ? "end" : name, listener),
       setKeepAlive() {},
     };
@@ -179,8 +180,9 @@ export class Connection extends EventEmitter {
     this.sync();
   }
 
+  /** As a connection that is cut. */
   end() {
-    this.#client.end();
+    this.#client._terminate();
   }
 
   ref() {

@@ -316,7 +316,7 @@ export class Pool extends EventEmitter {
   }
 
   query(text, values, callback) {
-    const answer = this.#answer(typeof values === "function" ? values : callback);
+    const answer = this.#answer([text, values, callback].find((argument) => typeof argument === "function"));
     if (typeof text === "function") {
       setImmediate(() => answer.callback(new Error("Passing a function as the first parameter to pool.query is not supported")));
       return answer.result;

@@ -2,6 +2,8 @@
 // A statement whose rows are taken a few at a time: what the protocol calls a portal.
 import { Chunks } from "../fetch.js";
 import { RowShape, unpackRows } from "../packed.js";
+import { ServerCursor, canHaveCursor } from "../server-cursor.js";
+import { scan } from "../sql-scan.js";
 import { fieldOf } from "./result.js";
 
 const asIs = (value) => value;
@@ -29,8 +31,17 @@ export class Portal {
 
   /** Runs the statement; `fields` are known then. */
   async open() {
-    const response = await this.#runner.execute(this.#request);
-    this.#chunks = new Chunks(this.#runner.transport, response, this.#request.signal);
+    const { text, values, binary, signal } = this.#request;
+    const { transport, status } = this.#runner;
+    let response;
+    if (status === "T" && canHaveCursor(scan(text))) {
+      const send = (sql, given) => this.#runner.execute({ ...this.#request, text: sql, values: given, binary: binary && sql.startsWith("FETCH") });
+      this.#chunks = new ServerCursor(send, transport, signal);
+      response = await this.#chunks.open(text, values);
+    } else {
+      response = await this.#runner.execute(this.#request);
+      this.#chunks = new Chunks(transport, response, signal);
+    }
     this.#take(response);
   }
 

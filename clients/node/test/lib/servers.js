@@ -24,6 +24,11 @@ function identity() {
   return { uid: ask("-u"), gid: ask("-g") };
 }
 
+/** The environment without what would change the daemon. */
+function cleanEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SIDEPOOL_|PG|DB_|DATABASE_URL)/.test(name)));
+}
+
 /** A child process whose output is kept, and waited for. */
 class Child {
   output = "";
@@ -104,7 +109,7 @@ export class Daemon {
   }
 
   async start() {
-    this.child = new Child(sidepoold, ["--config", this.config, this.postgres.url]);
+    this.child = new Child(sidepoold, ["--config", this.config, this.postgres.url], { env: cleanEnvironment() });
     await this.child.says(/listening on/);
     return this;
   }
