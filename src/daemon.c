@@ -484,8 +484,21 @@ int daemon_run(struct daemon *d)
 	return d->exit_status;
 }
 
+/* A signal more, once the watchers are gone, would end the process by its default before it has tidied up. */
+static void block_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void close_own(struct daemon *d)
 {
+	block_signals();
 	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);

@@ -108,6 +108,13 @@ static inline void pool_stir(struct pool *p)
 	p->stirred = true;
 }
 
+/* Cheaper: only tickets came or went. What a pool claims from others depends on them, though. */
+static inline void pool_call(struct pool *p)
+{
+	p->called = true;
+	p->stirred |= p->blocked;
+}
+
 /* Connections that are there or will be, and stay. */
 static inline uint32_t pool_standing(const struct pool *p)
 {
@@ -122,6 +129,8 @@ bool supply_close_due(struct pool *p, usec now, struct decision *d);
 bool supply_close_surplus(struct pool *p, usec now, struct decision *d);
 bool supply_open(struct pool *p, usec now, struct decision *d);
 bool supply_renew(struct pool *p, usec now, struct decision *d);
+/* More than the settings allow, since they were lowered. */
+bool supply_is_too_large(const struct pool *p);
 bool supply_ping(struct pool *p, usec now, struct decision *d);
 uint32_t supply_wanted(const struct pool *p, usec now);
 usec supply_due(const struct pool *p, usec after);

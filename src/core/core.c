@@ -191,6 +191,7 @@ void core_slot_opened(struct core *c, struct slot *s, usec now)
 	p->backoff_us = 0;
 	p->retry_at = 0;
 	s->opened = now;
+	pool_stir(p);
 	if (!pool_is_live(p))
 		p->turn_since = now;
 	slot_idle(s, now);
@@ -372,7 +373,7 @@ bool core_decide(struct core *c, usec now, struct decision *ret_decision)
 	}
 	/* One pool's look may have stirred another one that was passed already. */
 	TAILQ_FOREACH(p, &c->pools, link)
-		if (p->stirred)
+		if (p->stirred || p->called)
 			return core_decide(c, now, ret_decision);
 	return false;
 }
@@ -386,7 +387,7 @@ usec core_wakeup(const struct core *c)
 	if (!TAILQ_EMPTY(&c->refused))
 		return 0;
 	TAILQ_FOREACH(p, &c->pools, link)
-		due = p->stirred ? 0 : MIN(due, pool_due(p, p->looked));
+		due = p->stirred || p->called ? 0 : MIN(due, pool_due(p, p->looked));
 	return due;
 }
 

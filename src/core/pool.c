@@ -3,7 +3,8 @@
  * A pool's life, and the order in which its decisions are found: first what must go (so that nobody gets a connection that is to be
  * closed), then who gets what is there, then what is opened, and last what idles.
  *
- * A pool is looked at when it was stirred, that is when anything about it changed, or when something of it is due. Nothing is due that
+ * A pool is looked at when it was stirred, that is when anything about it changed, or when something of it is due; when only tickets
+ * came or went, it is only seen to those. Nothing is due that
  * was due before at the last look: it was found to need nothing.
  */
 #include "core/pool.h"
@@ -246,8 +247,20 @@ static bool hand_back(struct pool *p, struct decision *d)
 	return true;
 }
 
+/* Where only tickets came and went, it is about them alone, unless one finds nothing that could serve it. */
+static bool answer_call(struct pool *p, usec now, struct decision *d)
+{
+	if (grant_decide(p, now, d))
+		return true;
+	p->called = false;
+	p->stirred = p->pressed || p->eligible[TICKET_ALONE] + p->eligible[TICKET_SHARED] > 0;
+	return false;
+}
+
 bool pool_decide(struct pool *p, usec now, struct decision *d)
 {
+	if (p->called && !p->stirred && answer_call(p, now, d))
+		return true;
 	if (!p->stirred && pool_due(p, p->looked) > now)
 		return false;
 	if (supply_renew(p, now, d) || supply_close_due(p, now, d) || grant_decide(p, now, d) ||
@@ -255,9 +268,10 @@ bool pool_decide(struct pool *p, usec now, struct decision *d)
 	    hand_back(p, d)) {
 		/* There may be more. */
 		p->stirred = !p->gone;
+		p->called &= !p->gone;
 		return true;
 	}
-	p->stirred = false;
+	p->stirred = p->called = false;
 	p->looked = now;
 	return false;
 }

@@ -61,7 +61,8 @@ struct pool {
 	struct pool_stats stats;
 
 	/* The core's. */
-	bool stirred;              /* something changed: look for decisions */
+	bool stirred;              /* something changed: look for decisions of any kind */
+	bool called;               /* somebody came or left: look whether anybody can be granted something */
 	bool blocked;              /* wants a connection and the budget has none */
 	bool pressed;              /* shared tickets double up: one more connection would be used */
 	bool loss_counted;         /* connections that die together count once for the breaker */

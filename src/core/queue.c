@@ -202,7 +202,7 @@ void queue_refile(struct queue *q, usec now)
 	count_eligible(q, eligible);
 	watch_activity(q);
 	watch_contention(p, now);
-	pool_stir(p);
+	pool_call(p);
 }
 
 struct ticket *queue_head(const struct queue *q)
@@ -226,7 +226,7 @@ void queue_push(struct queue *q, struct ticket *t, usec now)
 	/* Behind others nothing changes but the counts. */
 	if (heap_linked(&q->ready_node) && (!t->shared || heap_linked(&q->join_node))) {
 		count_eligible(q, true);
-		pool_stir(q->pool);
+		pool_call(q->pool);
 		return;
 	}
 	queue_refile(q, now);

@@ -48,7 +48,6 @@ static void enter(struct slot *s, enum slot_state to)
 	p->n[to]++;
 	if (to == SLOT_CLOSING)
 		p->core->n_closing++;
-	pool_stir(p);
 }
 
 void slot_move(struct slot *s, enum slot_state to)
@@ -73,6 +72,7 @@ struct slot *slot_take(struct pool *p)
 	TAILQ_INSERT_HEAD(&p->slots[SLOT_CONNECTING], s, link);
 	p->n_slots++;
 	c->n_slots++;
+	pool_stir(p);
 	return s;
 }
 
@@ -114,11 +114,17 @@ void slot_idle(struct slot *s, usec now)
 	slot_move(s, SLOT_IDLE);
 	s->idle_since = s->checked = now;
 	TAILQ_INSERT_TAIL(&s->pool->checks, s, check_link);
+	/* Mostly it is wanted by those who wait here, or by nobody. */
+	if (s->retiring || s->pool->core->n_blocked || pool_is_closing(s->pool) || supply_is_too_large(s->pool))
+		pool_stir(s->pool);
+	else
+		pool_call(s->pool);
 }
 
 void slot_ping(struct slot *s)
 {
 	slot_move(s, SLOT_PINGING);
+	pool_stir(s->pool);
 }
 
 /* Back to where it was in the order of use: a check is no use. */
@@ -129,6 +135,7 @@ void slot_back_from_ping(struct slot *s, usec now)
 
 	leave(s);
 	enter(s, SLOT_IDLE);
+	pool_stir(s->pool);
 	s->checked = now;
 	TAILQ_INSERT_TAIL(&s->pool->checks, s, check_link);
 	TAILQ_FOREACH_REVERSE(at, idle, slot_list, link)
@@ -143,6 +150,7 @@ void slot_back_from_ping(struct slot *s, usec now)
 void slot_close(struct slot *s)
 {
 	slot_move(s, SLOT_CLOSING);
+	pool_stir(s->pool);
 	heap_remove(&s->pool->lifetimes, &s->lifetime_node);
 	unpair(s);
 }
@@ -274,7 +282,7 @@ void slot_finish(struct slot *s, struct ticket *t, usec now)
 		if (was_first)
 			head(s, now);
 		slot_refile(s, now);
-		pool_stir(p);
+		pool_call(p);
 		return;
 	}
 	heap_remove(&p->joinable, &s->join_node);

@@ -99,7 +99,7 @@ static struct slot *idle_retiring(const struct pool *p)
 	return s;
 }
 
-static bool is_too_large(const struct pool *p)
+bool supply_is_too_large(const struct pool *p)
 {
 	const struct core *c = p->core;
 
@@ -120,7 +120,7 @@ bool supply_close_due(struct pool *p, usec now, struct decision *d)
 	retiring = idle_retiring(p);
 	if (retiring)
 		return close_slot(retiring, retiring->retire_reason, d);
-	if (is_too_large(p))
+	if (supply_is_too_large(p))
 		return close_slot(s, CLOSE_SHRUNK, d);
 	if (p->core->n_blocked && budget_hands_over(p, now))
 		return close_slot(s, CLOSE_RECLAIMED, d);

@@ -100,10 +100,30 @@ static PQconninfoOption *defaults_for(const char *service)
 	return options;
 }
 
+/*
+ * PQconndefaults() says nothing of a service that it does not find. A connect does, before it tries anything; this one could only
+ * get as far as a socket that does not exist.
+ */
+static int check_service(const char *service, char *message, size_t message_bytes)
+{
+	static const char *const keywords[] = { "service", "host", "hostaddr", "port", NULL };
+	const char *const values[] = { service, "/nonexistent", "", "1", NULL };
+	PGconn *conn = PQconnectStartParams(keywords, values, 0);
+	int r = 0;
+
+	if (!conn)
+		return err_raise(-ENOMEM);
+	if (strstr(PQerrorMessage(conn), "service"))
+		r = invalid(message, message_bytes, PQerrorMessage(conn));
+	PQfinish(conn);
+	return r;
+}
+
 /* What the string says, over what environment and service file say. */
 static int read_options(PQconninfoOption **ret_options, const char *conninfo, char *message, size_t message_bytes)
 {
 	PQconninfoOption *said, *options, *o;
+	const char *service;
 	char *reason = NULL;
 	int r = 0;
 
@@ -114,7 +134,13 @@ static int read_options(PQconninfoOption **ret_options, const char *conninfo, ch
 		return r;
 	}
 	o = find(said, "service");
-	options = defaults_for(o && o->val && *o->val ? o->val : NULL);
+	service = o && o->val && *o->val ? o->val : getenv("PGSERVICE");
+	r = service ? check_service(service, message, message_bytes) : 0;
+	if (r != 0) {
+		PQconninfoFree(said);
+		return err_forward(r);
+	}
+	options = defaults_for(service);
 	if (!options) {
 		PQconninfoFree(said);
 		return invalid(message, message_bytes,

@@ -359,7 +359,7 @@ static bool take(struct request *r, const Sidepool__V1__LeaseOptions *options)
 	struct client *c = r->client;
 
 	if (r->rpc->draining) {
-		request_fail(r, SIDEPOOL_E_SHUTTING_DOWN, NULL);
+		request_fail_draining(r);
 		return false;
 	}
 	if (c->user->leases >= r->rpc->config->max_leases_per_uid) {

@@ -28,6 +28,7 @@
 enum {
 	SPARE_REQUESTS_MAX = 256,
 	KEEP_BYTES = 4096, /* of each buffer of a spare request */
+	DRAIN_RETRY_SEC = 1,
 };
 
 /* ---- memory ---- */
@@ -221,6 +222,8 @@ void request_set_refusal(struct request *r, enum refusal why, usec retry_after_u
 	if (code == SIDEPOOL_E_ACQUIRE_TIMEOUT && reason && pg_pool_core(r->pool->pg)->n[SLOT_IDLE] + pg_pool_core(r->pool->pg)->n[SLOT_BUSY] == 0)
 		code = SIDEPOOL_E_CONNECT_FAILED;
 	failure_set(&f, code, NULL);
+	if (why == REFUSE_DRAINING)
+		f.retry_after_us = DRAIN_RETRY_SEC * USEC_PER_SEC;
 	status_describe_refusal(r, &f, why, reason);
 	f.outcome = FAILURE_NOT_SENT;
 	request_set_failure(r, &f);
@@ -295,11 +298,18 @@ static void submit_alone(struct request *r)
 	pg_task_submit(r->rpc->engine, &r->task);
 }
 
+/* By then systemd, or whoever keeps the daemon, has the next one running. */
+void request_fail_draining(struct request *r)
+{
+	r->failure.retry_after_us = DRAIN_RETRY_SEC * USEC_PER_SEC;
+	request_fail(r, SIDEPOOL_E_SHUTTING_DOWN, NULL);
+}
+
 void request_submit(struct request *r, const struct request_kind *kind)
 {
 	r->kind = kind;
 	if (r->rpc->draining && !(r->lease && lease_is_held(r->lease))) {
-		request_fail(r, SIDEPOOL_E_SHUTTING_DOWN, NULL);
+		request_fail_draining(r);
 		return;
 	}
 	if (!idempotency_admit(r) || (r->taking_lease && !lease_attach_new(r)))

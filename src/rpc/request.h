@@ -123,6 +123,7 @@ void request_reply(struct request *r, Sidepool__V1__Response *response);
 
 /* Answers with an error, and lets the request go. */
 void request_fail(struct request *r, enum sidepool_error_code code, const char *format, ...) printf_like(3, 4);
+void request_fail_draining(struct request *r);
 void request_fail_with(struct request *r, const struct failure *f);
 
 /* The first answer of one that has more to come: it stays. */
