@@ -128,9 +128,9 @@ int sidepool_timeout_ms(const struct sidepool *sp);
  * Sends what is queued, reads what has come, connects, notices deadlines, and runs the callbacks of
  * requests that are complete. `revents` is what poll() said; 0 where a timeout woke the loop.
  * Returns 0 as long as the handle is of use, also when its connection broke and comes back with the
- * next request; SIDEPOOL_E_FORKED, or the code that made it useless for good
- * (SIDEPOOL_E_DAEMON_LOST with no_reconnect, SIDEPOOL_E_PROTOCOL_VIOLATION). From within a callback
- * it does nothing.
+ * next request; SIDEPOOL_E_FORKED; SIDEPOOL_E_CLOSED if a callback closed the handle, which is gone
+ * then; with no_reconnect, the code of the loss that ended it. From within a callback it does
+ * nothing.
  */
 int sidepool_dispatch(struct sidepool *sp, short revents);
 

@@ -68,7 +68,7 @@ static char *parse_column(struct column *column, struct pb_reader r, char *names
 		case COLUMN_TABLE_OID:
 			column->table = (uint32_t)f.value;
 			break;
-		case COLUMN_NUMBER:
+		case COLUMN_COLUMN_NUMBER:
 			column->number = (uint32_t)f.value;
 			break;
 		case COLUMN_TYPE_BYTES:

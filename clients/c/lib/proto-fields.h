@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The field numbers of the messages that the library codes by hand. tests/unit/test_client_wire.c
- * compares each with the descriptors that protoc-c made.
+ * The field numbers of the messages that the library codes by hand. tests/unit/test-proto-fields
+ * compares each with proto/.
  */
 
 enum {
@@ -123,7 +123,7 @@ enum {
 	COLUMN_TYPE_OID = 2,
 	COLUMN_TYPE_MODIFIER = 3,
 	COLUMN_TABLE_OID = 4,
-	COLUMN_NUMBER = 5,
+	COLUMN_COLUMN_NUMBER = 5,
 	COLUMN_TYPE_BYTES = 6,
 };
 
