@@ -84,7 +84,6 @@ usec slot_expected(const struct slot *s, usec now);
 void slot_refile(struct slot *s, usec now);
 
 /* pool.c */
-usec pool_due(const struct pool *p, usec after);
 bool pool_decide(struct pool *p, usec now, struct decision *d);
 
 static inline struct queue *application_queue(const struct application *app, const struct pool *p)

@@ -387,7 +387,7 @@ usec core_wakeup(const struct core *c)
 	if (!TAILQ_EMPTY(&c->refused))
 		return 0;
 	TAILQ_FOREACH(p, &c->pools, link)
-		due = p->stirred || p->called ? 0 : MIN(due, pool_due(p, p->looked));
+		due = p->stirred || p->called ? 0 : MIN(due, p->due);
 	return due;
 }
 

@@ -4,8 +4,7 @@
  * closed), then who gets what is there, then what is opened, and last what idles.
  *
  * A pool is looked at when it was stirred, that is when anything about it changed, or when something of it is due; when only tickets
- * came or went, it is only seen to those. Nothing is due that
- * was due before at the last look: it was found to need nothing.
+ * came or went, it is only seen to those.
  */
 #include "core/pool.h"
 
@@ -226,13 +225,12 @@ struct pool *pool_free(struct pool *p)
 	return NULL;
 }
 
-usec pool_due(const struct pool *p, usec after)
+/* What is due at or before now was looked at, and needs nothing. */
+static usec next_due(const struct pool *p, usec now)
 {
-	usec due = supply_due(p, after);
+	usec due = supply_due(p, now);
 
-	if (p->join_due > after)
-		due = MIN(due, p->join_due);
-	return due;
+	return p->join_due > now ? MIN(due, p->join_due) : due;
 }
 
 static bool hand_back(struct pool *p, struct decision *d)
@@ -261,7 +259,7 @@ bool pool_decide(struct pool *p, usec now, struct decision *d)
 {
 	if (p->called && !p->stirred && answer_call(p, now, d))
 		return true;
-	if (!p->stirred && pool_due(p, p->looked) > now)
+	if (!p->stirred && p->due > now)
 		return false;
 	if (supply_renew(p, now, d) || supply_close_due(p, now, d) || grant_decide(p, now, d) ||
 	    supply_open(p, now, d) || supply_close_surplus(p, now, d) || supply_ping(p, now, d) ||
@@ -272,6 +270,6 @@ bool pool_decide(struct pool *p, usec now, struct decision *d)
 		return true;
 	}
 	p->stirred = p->called = false;
-	p->looked = now;
+	p->due = next_due(p, now);
 	return false;
 }

@@ -76,7 +76,7 @@ struct pool {
 	usec contended_us;         /* how long somebody has waited here so far: the clock by which is charged */
 	usec contended_since;      /* USEC_NEVER: nobody waits */
 	usec turn_since;           /* when it last got a first connection */
-	usec looked;               /* when there was nothing to be done: what was due before is no news */
+	usec due;                  /* when to look again if nothing happens; may be too early, never too late */
 	usec join_due;             /* when a shared ticket that waits may fit behind others */
 	usec backoff_us;
 	usec retry_at;             /* no connect before */

@@ -111,14 +111,17 @@ void slot_free(struct slot *s)
 
 void slot_idle(struct slot *s, usec now)
 {
+	struct pool *p = s->pool;
+
 	slot_move(s, SLOT_IDLE);
 	s->idle_since = s->checked = now;
-	TAILQ_INSERT_TAIL(&s->pool->checks, s, check_link);
+	TAILQ_INSERT_TAIL(&p->checks, s, check_link);
 	/* Mostly it is wanted by those who wait here, or by nobody. */
-	if (s->retiring || s->pool->core->n_blocked || pool_is_closing(s->pool) || supply_is_too_large(s->pool))
-		pool_stir(s->pool);
-	else
-		pool_call(s->pool);
+	if (s->retiring || p->core->n_blocked || pool_is_closing(p) || supply_is_too_large(p) ||
+	    pool_standing(p) > p->settings.max_size)
+		pool_stir(p);
+	pool_call(p);
+	p->due = MIN(p->due, usec_add(now, MIN(p->settings.idle_timeout_us, p->settings.keepalive_us)));
 }
 
 void slot_ping(struct slot *s)
