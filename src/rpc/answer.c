@@ -72,6 +72,8 @@ static void send_answer(struct request *r, const struct sp_request *id)
 		(void)failure_pack(&r->failure, &error);
 	if (r->lease)
 		(void)lease_pack_envelope(r->lease, r, &lease);
+	else if (buf_len(&r->envelope) > 0)
+		(void)buf_append(&lease, buf_at(&r->envelope), buf_len(&r->envelope));
 	n = output_packed_bytes(&r->output, goes_on(r)) + buf_len(&error) + buf_len(&lease) + RESPONSE_FIXED_BYTES;
 	if (r->idempotency)
 		send_kept(r, id, &error, &lease, n);

@@ -64,6 +64,7 @@ static void free_request(struct request *r)
 {
 	output_deinit(&r->output);
 	failure_deinit(&r->failure);
+	buf_deinit(&r->envelope);
 	arena_deinit(&r->arena);
 	free(r);
 }
@@ -75,6 +76,7 @@ static void recycle(struct request *r)
 	struct request fresh = { .arena = r->arena, .output = r->output, .failure = { .sql = r->failure.sql,
 										    .pool = r->failure.pool } };
 
+	buf_deinit(&r->envelope);
 	if (rpc->n_spare >= SPARE_REQUESTS_MAX) {
 		free_request(r);
 		return;
@@ -372,6 +374,15 @@ void request_abandon(struct request *r)
 		request_unhold(r);
 }
 
+/* The last chunk may wait for longer than the lease lives. */
+static void end_stream(struct request *r)
+{
+	if (r->lease)
+		(void)lease_pack_envelope(r->lease, r, &r->envelope);
+	r->lease = NULL;
+	stream_ended(r->stream);
+}
+
 void request_end(struct request *r)
 {
 	struct rpc *rpc = r->rpc;
@@ -383,7 +394,7 @@ void request_end(struct request *r)
 		lease_request_ended(lease, r);
 	/* The answer first: its client has waited for longer than the connection has. A granted ticket keeps the request. */
 	if (r->stream)
-		stream_ended(r->stream);
+		end_stream(r);
 	else
 		request_answer(r);
 	if (alone)

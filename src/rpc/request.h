@@ -64,6 +64,7 @@ struct request {
 
 	struct output output;
 	struct failure failure;       /* code 0: none */
+	struct buf envelope;          /* what its lease had to tell when it ended, for the last chunk */
 	struct stream *stream;        /* owned; NULL while it is one answer */
 	bool exclusive;               /* its answer may take longer than its client is quick: not to be pipelined */
 	bool answered;                /* the message that made it has its answer */
