@@ -6,7 +6,7 @@
  */
 #include "pb.h"
 
-void pb_varint(struct bytes *b, uint64_t value)
+void pb_long_varint(struct bytes *b, uint64_t value)
 {
 	uint8_t *at;
 
@@ -76,7 +76,7 @@ void pb_close(struct bytes *b, size_t open)
 	b->len = end;
 }
 
-static bool read_varint(struct pb_reader *r, uint64_t *ret_value)
+static bool read_long_varint(struct pb_reader *r, uint64_t *ret_value)
 {
 	uint64_t value = 0;
 
@@ -94,6 +94,15 @@ static bool read_varint(struct pb_reader *r, uint64_t *ret_value)
 	}
 	r->failed = true;
 	return false;
+}
+
+/* Tags, lengths and most numbers are one byte. */
+static inline bool read_varint(struct pb_reader *r, uint64_t *ret_value)
+{
+	if (r->at == r->end || *r->at >= 0x80)
+		return read_long_varint(r, ret_value);
+	*ret_value = *r->at++;
+	return true;
 }
 
 static bool read_fixed(struct pb_reader *r, size_t n, uint64_t *ret_value)

@@ -22,7 +22,15 @@ enum pb_type {
 
 /* ---- writing: proto3, so a zero is left out ---- */
 
-void pb_varint(struct bytes *b, uint64_t value);
+void pb_long_varint(struct bytes *b, uint64_t value);
+
+static inline void pb_varint(struct bytes *b, uint64_t value)
+{
+	if (value < 0x80)
+		bytes_put_byte(b, (uint8_t)value);
+	else
+		pb_long_varint(b, value);
+}
 
 static inline void pb_tag(struct bytes *b, uint32_t field, enum pb_type type)
 {
