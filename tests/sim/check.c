@@ -142,6 +142,26 @@ static void check_deadlines(struct world *w)
 	}
 }
 
+/* Marks that would outlive their slot. */
+static void check_marks(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_pools; i++) {
+		const struct pool *p = w->pools[i];
+		uint32_t retiring = 0, draining = 0;
+		const struct conn *c;
+
+		LIST_FOREACH(c, &w->conns, link) {
+			if (c->slot->pool != p)
+				continue;
+			retiring += c->slot->retiring;
+			draining += c->slot->draining;
+			demand(w, !c->slot->replaces || c->slot->replaces->replaced_by == c->slot);
+			demand(w, !c->slot->replaced_by || c->slot->replaced_by->replaces == c->slot);
+		}
+		demand(w, retiring == p->n_retiring && draining == p->n_draining);
+	}
+}
+
 static void check_conns(struct world *w)
 {
 	const struct conn *c;
@@ -269,6 +289,7 @@ void check_all(struct world *w)
 	check_counts(w);
 	check_deadlines(w);
 	check_conns(w);
+	check_marks(w);
 	check_work_conserving(w);
 	check_opening(w);
 	check_starvation(w);

@@ -285,6 +285,7 @@ bool scenario_pipelining(uint64_t seed)
 	api->pipelined = true;
 	job = load_add(l, "job", p, &plain, 8, 5 * MS, 20 * MS);
 	load_start(l, api);
+	loads_run(l, SEC);
 	load_start(l, job);
 	loads_run(l, SEC);
 	loads_mark(l);
