@@ -106,7 +106,6 @@ struct config {
 	char *socket_group;
 	uint32_t socket_uid; /* socket_owner, looked up; UINT32_MAX: unchanged */
 	uint32_t socket_gid;
-	char *events_socket; /* "": no publish/subscribe socket */
 	uint32_t budget;
 	uint32_t queue_limit;
 	uint32_t max_connecting;

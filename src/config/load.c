@@ -70,34 +70,6 @@ static void replace(struct loader *l, char **string, char *owned)
 	*string = owned;
 }
 
-/* auto: beside the RPC socket, which has passed its own check of length. */
-static void resolve_events_socket(struct loader *l)
-{
-	struct config *c = l->config;
-	const struct setting *s = setting_find(SETTING_SECTION_SIDEPOOL, "events_socket");
-	const char *slash = strrchr(c->socket, '/');
-	struct section section = section_of_config(c);
-	struct place place = place_of(&section, s);
-	char *path;
-
-	if (!strcmp(c->events_socket, "off")) {
-		replace(l, &c->events_socket, strdup(""));
-	} else if (!strcmp(c->events_socket, "auto")) {
-		if (asprintf(&path, "%.*sevents.sock", slash ? (int)(slash - c->socket) + 1 : 0,
-			     c->socket) < 0)
-			path = NULL;
-		replace(l, &c->events_socket, path);
-	}
-	if (strlen(c->events_socket) > (size_t)s->most)
-		loader_mistake(
-			l, &place,
-			"events_socket: the path beside the socket is too long: set it, or to off");
-	else if (!strcmp(c->events_socket, c->socket))
-		loader_mistake(
-			l, &place,
-			"events_socket: it is the same as socket: two sockets need two paths");
-}
-
 static void resolve_password_file(struct loader *l, struct config_pool *p)
 {
 	static const char *const prefixes[] = { "$CREDENTIALS_DIRECTORY/",
@@ -164,7 +136,6 @@ static void resolve(struct loader *l)
 {
 	struct config *c = l->config;
 
-	resolve_events_socket(l);
 	for (size_t i = 0; i < c->n_pools; i++)
 		resolve_pool(l, &c->pools[i]);
 	for (size_t i = 0; i < c->n_applications; i++)

@@ -11,6 +11,7 @@
 #include "rpc/lease.h"
 #include "rpc/request.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/statement-log.h"
 #include "rpc/stream.h"
 
 /* The statements of a simple query are those that PostgreSQL finds in its text, our BEGIN first. */
@@ -175,6 +176,7 @@ static void on_end(struct pg_call *call, enum pg_end end)
 	if (run_again(r, end))
 		return;
 	judge(r, end);
+	statement_log_tell(r);
 	if (!r->lease)
 		learn(r);
 	request_end(r);

@@ -21,6 +21,7 @@
 #include "rpc/lease.h"
 #include "rpc/pb.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/statement-log.h"
 #include "rpc/status.h"
 #include "rpc/stream.h"
 #include "util/error.h"
@@ -196,6 +197,7 @@ void request_run(struct request *r)
 	if (!r->granted || r->lease)
 		r->granted = rpc_now();
 	arm_deadline(r);
+	statement_log_keep(r);
 	r->kind->run(r);
 }
 

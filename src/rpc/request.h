@@ -60,6 +60,7 @@ struct request {
 	Sidepool__V1__Statement *const *messages; /* in the arena: what they were made of */
 	size_t n_statements_asked;
 	const char *simple_sql;       /* in the arena: of a COPY */
+	const char *parameters_text;  /* in the arena: for the log; NULL: not to be told */
 	const Sidepool__V1__LeaseOptions *lease_options; /* in the arena */
 
 	struct output output;

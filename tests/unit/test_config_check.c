@@ -58,8 +58,6 @@ static void test_orders_are_kept(void **state)
 	assert_told("[sidepool]\nmax_message_bytes = 16MiB\nmax_memory_per_uid = 1MiB\n",
 		    "@3: max_memory_per_uid is less than max_message_bytes: no such message would "
 		    "be taken\n");
-	assert_told("[sidepool]\nsocket = /x\nevents_socket = /x\n",
-		    "@3: events_socket: it is the same as socket: two sockets need two paths\n");
 }
 
 static void test_what_has_no_effect_is_warned_of(void **state)

@@ -248,15 +248,11 @@ static void test_what_depends_on_others_is_resolved(void **state)
 		env("PGHOST=/tmp", "CREDENTIALS_DIRECTORY=/run/c"), &arguments);
 
 	(void)state;
-	assert_string_equal(c->events_socket, "dir/events.sock");
 	assert_int_equal(c->pools[0].pipeline_depth, 1);
 	assert_int_equal(c->pools[0].max_size, 20);
 	assert_string_equal(c->pools[0].password_file, "/run/c/pw");
 	config_free(c);
-	c = load_silently("[sidepool]\nsocket = rpc.sock\nevents_socket = off\n[pool "
-			  "main]\npassword_file = /pw\n",
-			  env_db, NULL);
-	assert_string_equal(c->events_socket, "");
+	c = load_silently("[sidepool]\nsocket = rpc.sock\n[pool main]\npassword_file = /pw\n", env_db, NULL);
 	assert_string_equal(c->pools[0].password_file, "/pw");
 	config_free(c);
 }
