@@ -61,6 +61,14 @@ export class Lease {
     while (this.#taking && !this.#ref) await this.#taking;
     if (this.#ended) throw this.#endedError();
     if (finish) message.finish = finish;
+    if (!this.#ref && (message.copyIn || message.copyOut)) {
+      // The answer that would bring the lease of a COPY is its last one.
+      const { pool, callSite, traceparent } = message;
+      const response = await this.take(options, { pool, callSite, traceparent });
+      if (response.error) return response;
+      if (this.#options.begin) this.status = TransactionStatus.ACTIVE; // BEGIN runs ahead of the COPY
+      return this.request(message, options, finish);
+    }
     if (this.#ref) return this.#requestHeld(message, options, finish);
     const { begin, transaction, holdMs } = this.#options;
     message.acquire = { begin, transaction, holdMs };

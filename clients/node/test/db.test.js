@@ -204,6 +204,18 @@ describe("on a database", { skip }, () => {
     assert.equal((await db.query("select * from account where id = 60000")).rows.length, 0);
   });
 
+  test("COPY as the first of a transaction belongs to it", async () => {
+    await db.transaction(async (tx) => {
+      await tx.copyFrom("copy account from stdin", ["1\t1\n"]);
+      let text = "";
+      for await (const piece of tx.copyTo("copy account to stdout")) text += piece;
+      assert.equal(text, "1\t1\n");
+      assert.equal(tx.transactionStatus, "active");
+      await tx.rollback();
+    });
+    assert.equal((await db.query("select * from account")).rows.length, 0);
+  });
+
   test("a session keeps its settings, hears NOTIFY, and leaves nothing behind", async () => {
     await using(await db.session(), async (session) => {
       const heard = [];

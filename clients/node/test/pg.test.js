@@ -3,6 +3,8 @@
 // statements go.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
+import { Readable } from "node:stream";
+import { finished, pipeline } from "node:stream/promises";
 import { after, before, describe, test } from "node:test";
 import pg, { Client, Cursor, DatabaseError, Pool, Query, QueryStream } from "../src/pg/index.js";
 import { connect } from "../src/index.js";
@@ -235,6 +237,24 @@ describe("sidepool/pg", { skip }, () => {
       assert.equal(sum, 1_250_025_000);
       for await (const _ of client.query(new QueryStream("select generate_series(1, 1000000000) i"))) break;
       assert.deepEqual((await client.query("select 1 as a")).rows, [{ a: 1 }]);
+    });
+  });
+
+  test("COPY by streams, in a transaction and outside", async () => {
+    await withClient({}, async (client) => {
+      await pipeline(Readable.from(["5001\ta\n", "5002\tb\n"]), client.copyFrom("copy item from stdin"));
+      await client.query("begin");
+      const stream = client.copyFrom("copy item from stdin");
+      stream.end("5003\tc\n");
+      await finished(stream);
+      assert.equal(stream.rowCount, 1);
+      let text = "";
+      for await (const piece of client.copyTo("copy (select * from item where id > 5000 order by id) to stdout")) text += piece;
+      assert.equal(text, "5001\ta\n5002\tb\n5003\tc\n");
+      await client.query("rollback");
+      assert.equal((await client.query("select * from item where id > 5000")).rowCount, 2);
+      await assert.rejects(pipeline(Readable.from(["nonsense\n"]), client.copyFrom("copy item from stdin")), { code: "22P02" });
+      assert.equal((await client.query("select 1 as a")).rows[0].a, 1);
     });
   });
 

@@ -5,6 +5,7 @@ import { EventEmitter } from "node:events";
 import { escapeIdentifier, escapeLiteral } from "../sql.js";
 import { Connection } from "./connection.js";
 import { ConnectionParameters } from "./connection-parameters.js";
+import { copyIn, copyOut } from "./copy.js";
 import { asPgError } from "./database-error.js";
 import { defaults } from "./defaults.js";
 import { Query } from "./query.js";
@@ -313,6 +314,20 @@ export class Client extends EventEmitter {
   getTransactionStatus() {
     return this._state === "connected" ? this._runner.status : null;
   }
+
+  /** COPY ... FROM STDIN as a Writable; it finishes when PostgreSQL has all of it. */
+  copyFrom(text) {
+    return copyIn(this, text);
+  }
+
+  /** COPY ... TO STDOUT as a Readable. */
+  copyTo(text) {
+    return copyOut(this, text);
+  }
+
+  /** node-postgres's switches for its native binding: `drain` is never held back here. */
+  pauseDrain() {}
+  resumeDrain() {}
 
   /** Ends a query of this client: one that waits is forgotten, one that runs is cancelled. */
   cancel(client, query) {

@@ -148,6 +148,19 @@ export class Runner {
     else if (!lease.held && !lease.ended) this.#lease = null; // it never was taken
   }
 
+  /** Begins a COPY (message: copyIn or copyOut) where a statement would run. */
+  async copy(message, request) {
+    const { deadlineMs, signal, text } = request;
+    this.#scope.envelope(message, this.#settings, text);
+    if (this.#begun) {
+      const transaction = transactionOptions(this.#begun);
+      this.#begun = null;
+      this.#newLease({ begin: true, transaction });
+    }
+    const where = this.#lease ?? this.transport;
+    return check(await where.request(message, { deadlineMs, signal }));
+  }
+
   async #script(request, found) {
     const lease = this.#newLease({});
     if (found.verbs.some((verb) => verb === "BEGIN" || verb === "START")) return this.#onLease(request, found);
