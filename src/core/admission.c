@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is refused at once, instead of after waiting in vain: when the daemon or the pool is going away, the deadline is over, the
- * database cannot be reached, the queue is full, or the deadline cannot be met.
+ * Who is refused at once, instead of after waiting in vain: when the daemon or the pool is going
+ * away, the deadline is over, the database cannot be reached, the queue is full, or the deadline
+ * cannot be met.
  *
- * While the breaker is open, connections that are up are still used, and who finds them busy queues for them: a connection that works
- * is proof enough. Only where none is up is everybody refused. A breaker that was tripped by hand refuses in any case.
+ * While the breaker is open, connections that are up are still used, and who finds them busy queues
+ * for them: a connection that works is proof enough. Only where none is up is everybody refused. A
+ * breaker that was tripped by hand refuses in any case.
  *
- * How long one would wait follows from Little's law: those who are ahead in the application's own queue, times its measured mean
- * service time, over the connections that it can expect, which are its part of the pool by weight, or more if it has more. Nobody ahead
- * means no estimate: what runs may end at any moment. The estimate so errs to the short side, and refuses only what is hopeless.
+ * How long one would wait follows from Little's law: those who are ahead in the application's own
+ * queue, times its measured mean service time, over the connections that it can expect, which are
+ * its part of the pool by weight, or more if it has more. Nobody ahead means no estimate: what runs
+ * may end at any moment. The estimate so errs to the short side, and refuses only what is hopeless.
  */
 #include "core/core-internal.h"
 #include "core/queue.h"
@@ -45,7 +48,8 @@ usec admission_estimate(const struct core *c, const struct ticket *t)
 	return (usec)(queue_waiting(q) * q->mean_us / expected_share(q));
 }
 
-static bool is_unreachable(const struct pool *p, const struct ticket *t, usec wait, usec now, usec *ret_retry_after_us)
+static bool is_unreachable(const struct pool *p, const struct ticket *t, usec wait, usec now,
+			   usec *ret_retry_after_us)
 {
 	usec begins = usec_add(now, wait);
 	usec ends = usec_add(begins, t->expected_us);
@@ -109,7 +113,8 @@ bool admission_refuses(struct core *c, const struct ticket *t, usec now, enum re
 	return is_unreachable(p, t, wait, now, ret_retry_after_us);
 }
 
-static void refuse_queue(struct pool *p, struct queue *q, enum refusal refusal, usec retry_after_us, usec now)
+static void refuse_queue(struct pool *p, struct queue *q, enum refusal refusal, usec retry_after_us,
+			 usec now)
 {
 	struct ticket *t;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of applications. Each has a queue at every pool from the start, so that a ticket never has to allocate one.
+ * The table of applications. Each has a queue at every pool from the start, so that a ticket never
+ * has to allocate one.
  *
- * Invariants: app->queues[p->index] exists for every application and every pool; an application that is not held, has nothing
- * granted and nothing waiting may be forgotten at any time.
+ * Invariants: app->queues[p->index] exists for every application and every pool; an application
+ * that is not held, has nothing granted and nothing waiting may be forgotten at any time.
  */
 #include "core/application.h"
 
@@ -72,7 +73,8 @@ static void drop(struct application **app)
 	application_free(*app);
 }
 
-static int make(struct core *c, const char *name, const struct share_settings *share, struct application **ret_app)
+static int make(struct core *c, const char *name, const struct share_settings *share,
+		struct application **ret_app)
 {
 	cleanup(drop) struct application *app = calloc(1, sizeof(*app));
 	struct pool *p;
@@ -135,7 +137,8 @@ static uint32_t most(const struct core *c)
 	return c->settings.max_applications ? c->settings.max_applications : APPLICATIONS_DEFAULT;
 }
 
-int application_get(struct core *c, const char *name, const struct share_settings *share, struct application **ret_app)
+int application_get(struct core *c, const char *name, const struct share_settings *share,
+		    struct application **ret_app)
 {
 	struct application *app = application_find(c, name), *oldest = NULL;
 	int r;
@@ -190,7 +193,10 @@ void application_configure(struct application *app, const struct share_settings 
 	refile_queues(app, now);
 }
 
-/* The queues are filed by whether the maximum and the minimum are reached: only crossing one of them moves them. */
+/*
+ * The queues are filed by whether the maximum and the minimum are reached: only crossing one of
+ * them moves them.
+ */
 void application_granted(struct application *app, int change, usec now)
 {
 	bool was_full = app->share.max && app->granted >= app->share.max;

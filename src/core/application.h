@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who asks, with its share of the connections and its bill. Applications live in the core, are found by name, and are kept for a
- * while after the last process of theirs has gone, so that their counters survive; their number is bounded.
+ * Who asks, with its share of the connections and its bill. Applications live in the core, are
+ * found by name, and are kept for a while after the last process of theirs has gone, so that their
+ * counters survive; their number is bounded.
  */
 
 #include <stdbool.h>
@@ -21,33 +22,34 @@ struct queue;
 struct application_stats {
 	uint64_t granted_total;
 	uint64_t finished_total;
-	uint64_t pipelined_total;   /* granted behind another on the same connection */
+	uint64_t pipelined_total; /* granted behind another on the same connection */
 	uint64_t refused_total;
-	uint64_t timeouts_total;    /* refused for REFUSE_TIMEOUT or REFUSE_DEADLINE; among refused_total */
-	uint64_t expired_total;     /* deadlines that passed while granted */
+	uint64_t timeouts_total; /* refused for REFUSE_TIMEOUT or REFUSE_DEADLINE; among
+				    refused_total */
+	uint64_t expired_total;  /* deadlines that passed while granted */
 	uint64_t leases_total;
 	uint64_t revoked_total;
 	uint64_t connection_us_total; /* connection time used up by what has finished */
 	uint64_t wait_us_total;
-	struct hist waits;          /* of what was granted, microseconds */
+	struct hist waits; /* of what was granted, microseconds */
 };
 
 struct application {
-	void *owner;                /* the caller's; not touched by the core */
-	char *name;                 /* owned */
-	struct core *core;          /* borrowed */
+	void *owner;       /* the caller's; not touched by the core */
+	char *name;        /* owned */
+	struct core *core; /* borrowed */
 	struct share_settings share;
 	uint32_t refs;
-	uint32_t granted;           /* tickets that hold a connection or share one */
-	uint32_t in_use;            /* connections on which its ticket is the first */
+	uint32_t granted; /* tickets that hold a connection or share one */
+	uint32_t in_use;  /* connections on which its ticket is the first */
 	uint32_t waiting;
 	struct application_stats stats;
 
 	/* The core's. */
-	uint64_t last_used;         /* core::generation at the last release: the oldest goes first */
-	struct queue **queues;      /* owned, as is each: [pool::index]; NULL where there is no pool */
+	uint64_t last_used;    /* core::generation at the last release: the oldest goes first */
+	struct queue **queues; /* owned, as is each: [pool::index]; NULL where there is no pool */
 	uint32_t n_queues;
-	TAILQ_ENTRY(application) link; /* core::applications */
+	TAILQ_ENTRY(application) link;      /* core::applications */
 	struct application *next_in_bucket; /* core::buckets */
 };
 
@@ -56,10 +58,12 @@ enum {
 };
 
 /*
- * The application of that name, made if there is none, and held until application_unref(). `share` counts only when it is made.
- * Returns 0, APPLICATION_E_LIMIT when there are too many that are in use (the caller then falls back on one it has), or -ENOMEM.
+ * The application of that name, made if there is none, and held until application_unref(). `share`
+ * counts only when it is made. Returns 0, APPLICATION_E_LIMIT when there are too many that are in
+ * use (the caller then falls back on one it has), or -ENOMEM.
  */
-int application_get(struct core *c, const char *name, const struct share_settings *share, struct application **ret_app);
+int application_get(struct core *c, const char *name, const struct share_settings *share,
+		    struct application **ret_app);
 
 /* Not held by this; NULL if there is none. */
 struct application *application_find(const struct core *c, const char *name);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * closed --(threshold failures in a row, or one refused password)--> open --(its pause is over, a connect begins)--> half-open
- * half-open --(it worked)--> closed; --(it failed)--> open, with twice the pause.
+ * closed --(threshold failures in a row, or one refused password)--> open --(its pause is over, a
+ * connect begins)--> half-open half-open --(it worked)--> closed; --(it failed)--> open, with twice
+ * the pause.
  *
- * What counts: everything but a full server. A missing database (SLOT_FAILURE_OTHER) counts as well: each further connect would end
- * the same way, and those who wait should hear of it. A refused role or password opens at once and pauses for breaker_reset: servers
- * lock accounts that are tried again and again.
+ * What counts: everything but a full server. A missing database (SLOT_FAILURE_OTHER) counts as
+ * well: each further connect would end the same way, and those who wait should hear of it. A
+ * refused role or password opens at once and pauses for breaker_reset: servers lock accounts that
+ * are tried again and again.
  *
- * Invariant: in the closed state failures < threshold (unless the threshold is 0: never opens); open and not tripped has a
- * retry_at that is at most breaker_reset away from when it opened.
+ * Invariant: in the closed state failures < threshold (unless the threshold is 0: never opens);
+ * open and not tripped has a retry_at that is at most breaker_reset away from when it opened.
  */
 #include "core/breaker.h"
 
@@ -28,11 +30,12 @@ static void open_for(struct breaker *b, usec pause, struct rng *rng, usec now)
 
 static usec first_pause(const struct pool_settings *s, enum slot_failure failure)
 {
-	return failure == SLOT_FAILURE_AUTH ? s->breaker_reset_us :
-					      MIN(s->backoff_min_us, s->breaker_reset_us);
+	return failure == SLOT_FAILURE_AUTH ? s->breaker_reset_us
+					    : MIN(s->backoff_min_us, s->breaker_reset_us);
 }
 
-static usec next_pause(const struct breaker *b, const struct pool_settings *s, enum slot_failure failure)
+static usec next_pause(const struct breaker *b, const struct pool_settings *s,
+		       enum slot_failure failure)
 {
 	usec twice = usec_add(b->pause_us, b->pause_us);
 
@@ -99,7 +102,10 @@ usec breaker_retry_after(const struct breaker *b, const struct pool_settings *s,
 		return 0;
 	if (b->tripped)
 		return s->breaker_reset_us;
-	/* While the probe is under way nobody knows: as long as it takes to fail again, at the least. */
+	/*
+	 * While the probe is under way nobody knows: as long as it takes to fail again, at the
+	 * least.
+	 */
 	return MAX(usec_sub(b->retry_at, now), MIN(s->backoff_min_us, s->breaker_reset_us));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A circuit breaker: after so many connection failures in a row it keeps connects from being tried, lets one through from time to
- * time, and closes when one works. Pure: what happened and the time go in, the state comes out.
+ * A circuit breaker: after so many connection failures in a row it keeps connects from being tried,
+ * lets one through from time to time, and closes when one works. Pure: what happened and the time
+ * go in, the state comes out.
  */
 
 #include <stdbool.h>
@@ -31,7 +32,10 @@ struct breaker {
 	uint64_t opened_total; /* closed -> open */
 };
 
-/* A connect or an established connection failed of `failure`, which is not SLOT_FAILURE_SERVER_FULL: that server is alive. */
+/*
+ * A connect or an established connection failed of `failure`, which is not
+ * SLOT_FAILURE_SERVER_FULL: that server is alive.
+ */
 void breaker_failed(struct breaker *b, const struct pool_settings *s, enum slot_failure failure,
 		    struct rng *rng, usec now);
 

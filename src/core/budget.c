@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How several pools share one budget. A pool opens connections as long as the budget has room beside what is reserved: the part of
- * the other pools' min_size that they have not opened yet. A pool that finds no room is blocked, and has a claim on the connections
- * of the others:
+ * How several pools share one budget. A pool opens connections as long as the budget has room
+ * beside what is reserved: the part of the other pools' min_size that they have not opened yet. A
+ * pool that finds no room is blocked, and has a claim on the connections of the others:
  *
  *	what idles at a pool where nobody waits goes at once, except for that pool's min_size;
  *	what becomes idle at a pool where others wait goes if the claim is better than theirs.
  *
- * The better claim: who has no connection at all, the longest first; then whose first is entitled to a guaranteed minimum; then whose first has the
- * higher priority; then who would still have fewer connections, for the weights of those who wait and run there, after it got one
- * more. The last one makes pools that are all busy divide the budget by weight, and is strict, so that no connection goes back and
- * forth. A pool where somebody waits keeps its last connection, but takes turns of STARVING_US with pools that have none: the budget
- * may be smaller than the number of pools.
+ * The better claim: who has no connection at all, the longest first; then whose first is entitled
+ * to a guaranteed minimum; then whose first has the higher priority; then who would still have
+ * fewer connections, for the weights of those who wait and run there, after it got one more. The
+ * last one makes pools that are all busy divide the budget by weight, and is strict, so that no
+ * connection goes back and forth. A pool where somebody waits keeps its last connection, but takes
+ * turns of STARVING_US with pools that have none: the budget may be smaller than the number of
+ * pools.
  *
- * Invariant: as many connections are closed for others as these want, and no more (core::n_closing counts them).
+ * Invariant: as many connections are closed for others as these want, and no more (core::n_closing
+ * counts them).
  */
 #include "core/core-internal.h"
 #include "core/queue.h"
@@ -51,7 +54,10 @@ bool budget_allows(const struct pool *p)
 
 	if (c->n_slots >= c->settings.budget)
 		return false;
-	/* Its own minimum, and a first connection where somebody waits, are nobody else's to reserve. */
+	/*
+	 * Its own minimum, and a first connection where somebody waits, are nobody else's to
+	 * reserve.
+	 */
 	if (p->n_slots < p->settings.min_size || (pool_standing(p) == 0 && waiting_eligible(p)))
 		return true;
 	return c->n_slots + reserved_for_others(p) < c->settings.budget;
@@ -91,8 +97,12 @@ bool budget_is_next(const struct pool *p)
 	if (p->core->n_blocked == 0)
 		return true;
 	TAILQ_FOREACH(other, &p->core->pools, link)
-		if (other != p && other->blocked && budget_allows(other) && has_better_claim(other, p)) {
-			/* Its claim may have become the better one unnoticed. It opens one, or withdraws the claim. */
+		if (other != p && other->blocked && budget_allows(other) &&
+		    has_better_claim(other, p)) {
+			/*
+			 * Its claim may have become the better one unnoticed. It opens one, or
+			 * withdraws the claim.
+			 */
 			pool_stir(other);
 			return false;
 		}
@@ -103,8 +113,9 @@ bool budget_is_next(const struct pool *p)
 static bool must_yield(const struct pool *p, const struct pool *claimant, usec now)
 {
 	if (pool_standing(claimant) == 0)
-		return pool_standing(p) > 1 || (usec_sub(now, pool_oldest(claimant)) >= STARVING_US &&
-						usec_sub(now, p->turn_since) >= STARVING_US);
+		return pool_standing(p) > 1 ||
+		       (usec_sub(now, pool_oldest(claimant)) >= STARVING_US &&
+			usec_sub(now, p->turn_since) >= STARVING_US);
 	if (pool_standing(p) <= 1)
 		return false;
 	if (first_rank(claimant) != first_rank(p))
@@ -131,7 +142,8 @@ static bool hands_over_to(const struct pool *p, const struct pool *claimant, use
 	if (waiting_eligible(p))
 		return must_yield(p, claimant, now);
 	/* The last resort of those who have nothing: somebody's min_size. */
-	return pool_standing(p) > p->settings.min_size || (pool_standing(claimant) == 0 && room == 0);
+	return pool_standing(p) > p->settings.min_size ||
+	       (pool_standing(claimant) == 0 && room == 0);
 }
 
 bool budget_hands_over(const struct pool *p, usec now)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Additive increase, and a decrease to what is known to hold: the server that refuses the 23rd connection has shown that 22 are
- * possible, so there is nothing to be won by giving up any of them. Upward it goes by one connect at a time, each after a pause that
- * doubles while the server stays full. Refusing costs the server a fork, so the pause has a ceiling of its own, low enough that
- * connections which others give back are soon found.
+ * Additive increase, and a decrease to what is known to hold: the server that refuses the 23rd
+ * connection has shown that 22 are possible, so there is nothing to be won by giving up any of
+ * them. Upward it goes by one connect at a time, each after a pause that doubles while the server
+ * stays full. Refusing costs the server a fork, so the pause has a ceiling of its own, low enough
+ * that connections which others give back are soon found.
  *
  * Invariant: limit <= hard, unless both are CEILING_UNKNOWN.
  */
@@ -25,7 +26,8 @@ static void pause_probing(struct ceiling *c, usec pause, struct rng *rng, usec n
 	c->probe_at = usec_add(now, rng_jitter(rng, c->pause_us));
 }
 
-void ceiling_full(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng, usec now)
+void ceiling_full(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng,
+		  usec now)
 {
 	bool first = c->limit == CEILING_UNKNOWN || c->limit > open;
 
@@ -36,7 +38,8 @@ void ceiling_full(struct ceiling *c, const struct pool_settings *s, uint32_t ope
 	pause_probing(c, first ? s->backoff_min_us : 2 * c->pause_us, rng, now);
 }
 
-void ceiling_opened(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng, usec now)
+void ceiling_opened(struct ceiling *c, const struct pool_settings *s, uint32_t open,
+		    struct rng *rng, usec now)
 {
 	if (c->limit == CEILING_UNKNOWN || open <= c->limit)
 		return;
@@ -55,14 +58,17 @@ static uint32_t hard_limit(const struct server_limits *l)
 	return hard;
 }
 
-void ceiling_discovered(struct ceiling *c, const struct pool_settings *s, const struct server_limits *limits,
-			uint32_t open, struct rng *rng, usec now)
+void ceiling_discovered(struct ceiling *c, const struct pool_settings *s,
+			const struct server_limits *limits, uint32_t open, struct rng *rng,
+			usec now)
 {
 	uint32_t free = CEILING_UNKNOWN;
 
 	c->hard = hard_limit(limits);
 	if (limits->max_connections)
-		free = limits->max_connections > limits->others ? limits->max_connections - limits->others : 0;
+		free = limits->max_connections > limits->others
+			       ? limits->max_connections - limits->others
+			       : 0;
 	c->limit = MIN(MAX(free, open), c->hard);
 	if (c->limit < c->hard)
 		pause_probing(c, s->backoff_min_us, rng, now);

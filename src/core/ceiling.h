@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * How many connections the server lets a pool have, as far as is known: cut to what is open when the server says that it is full,
- * probed upward one by one after that.
+ * How many connections the server lets a pool have, as far as is known: cut to what is open when
+ * the server says that it is full, probed upward one by one after that.
  */
 
 #include <stdbool.h>
@@ -26,16 +26,25 @@ struct ceiling {
 void ceiling_init(struct ceiling *c);
 
 /* The server said that it is full while `open` connections of ours were up. */
-void ceiling_full(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng, usec now);
+void ceiling_full(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng,
+		  usec now);
 
 /* A connection came up; `open` counts it. */
-void ceiling_opened(struct ceiling *c, const struct pool_settings *s, uint32_t open, struct rng *rng, usec now);
+void ceiling_opened(struct ceiling *c, const struct pool_settings *s, uint32_t open,
+		    struct rng *rng, usec now);
 
-/* What the server's own settings say. `open` of the pool's connections are up and not among the others. */
-void ceiling_discovered(struct ceiling *c, const struct pool_settings *s, const struct server_limits *limits,
-			uint32_t open, struct rng *rng, usec now);
+/*
+ * What the server's own settings say. `open` of the pool's connections are up and not among the
+ * others.
+ */
+void ceiling_discovered(struct ceiling *c, const struct pool_settings *s,
+			const struct server_limits *limits, uint32_t open, struct rng *rng,
+			usec now);
 
-/* Whether one more connection may be tried beside `slots` that are open, being opened or being closed. */
+/*
+ * Whether one more connection may be tried beside `slots` that are open, being opened or being
+ * closed.
+ */
 bool ceiling_allows(const struct ceiling *c, uint32_t slots, usec now);
 
 /* When it will allow a probe; USEC_NEVER where time changes nothing. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The core's state, and what its files share with each other. Nobody outside src/core/ includes this. */
+/*
+ * The core's state, and what its files share with each other. Nobody outside src/core/ includes
+ * this.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,19 +32,19 @@ struct core {
 	struct core_settings settings;
 	struct rng rng;
 	bool draining;
-	uint32_t n_slots;      /* taken from the budget: of all pools, in any state */
-	uint32_t n_closing;    /* of them, being closed */
-	uint32_t n_blocked;    /* pools that want a connection and find no budget */
-	uint32_t waiting;      /* tickets */
+	uint32_t n_slots;   /* taken from the budget: of all pools, in any state */
+	uint32_t n_closing; /* of them, being closed */
+	uint32_t n_blocked; /* pools that want a connection and find no budget */
+	uint32_t waiting;   /* tickets */
 	uint32_t granted;
 	uint64_t next_token;
-	uint64_t generation;   /* counts releases of applications */
+	uint64_t generation; /* counts releases of applications */
 	TAILQ_HEAD(, pool) pools;
 	TAILQ_HEAD(, application) applications;
 	struct application *buckets[APPLICATION_BUCKETS];
 	uint32_t n_applications;
-	struct slot **slots;   /* owned, as is each: by index */
-	uint32_t n_allocated;  /* in `slots` */
+	struct slot **slots;  /* owned, as is each: by index */
+	uint32_t n_allocated; /* in `slots` */
 	struct slot_list free_slots;
 	struct ticket_list refused; /* until the decision is taken */
 	struct heap deadlines;
@@ -141,7 +144,10 @@ void budget_block(struct pool *p, bool blocked);
 bool budget_is_next(const struct pool *p);
 /* Whether a pool's idle connection has to make room for another pool's. */
 bool budget_hands_over(const struct pool *p, usec now);
-/* A connection more or less, or something else that is reserved: those who wait for the budget look again. */
+/*
+ * A connection more or less, or something else that is reserved: those who wait for the budget look
+ * again.
+ */
 void budget_changed(struct core *c);
 
 /* lease.c */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What comes in from outside, and the order in which decisions go out: refusals first, then deadlines, then leases, then the pools.
+ * What comes in from outside, and the order in which decisions go out: refusals first, then
+ * deadlines, then leases, then the pools.
  *
  * Invariants, between any two calls:
- *	the slots of all pools are at most `budget` (more only right after it was lowered), and core::n_slots is their number;
- *	a ticket is in the list that its state names, and in core::deadlines exactly if it has a deadline that is not yet dealt with;
- *	the counts of tickets of the core are the sums of those of the pools, and of those of the applications.
+ *	the slots of all pools are at most `budget` (more only right after it was lowered), and
+ *core::n_slots is their number; a ticket is in the list that its state names, and in
+ *core::deadlines exactly if it has a deadline that is not yet dealt with; the counts of tickets of
+ *the core are the sums of those of the pools, and of those of the applications.
  */
 #include "core/core.h"
 
@@ -23,7 +25,10 @@ static bool due_before(const struct heap_node *a, const struct heap_node *b)
 	       container_of(b, struct ticket, deadline_node)->due;
 }
 
-/* One slot for each connection of the budget, made beforehand: opening one cannot fail for want of memory. */
+/*
+ * One slot for each connection of the budget, made beforehand: opening one cannot fail for want of
+ * memory.
+ */
 static int provide_slots(struct core *c, uint32_t n)
 {
 	struct slot **slots;
@@ -106,7 +111,8 @@ static bool may_share(const struct ticket *t)
 {
 	const struct pool_settings *s = &t->pool->settings;
 
-	return t->pipelined && t->expected_us > 0 && t->expected_us <= s->pipeline_budget_us && s->pipeline_depth > 1;
+	return t->pipelined && t->expected_us > 0 && t->expected_us <= s->pipeline_budget_us &&
+	       s->pipeline_depth > 1;
 }
 
 static void watch_deadline(struct core *c, struct ticket *t, usec due)
@@ -166,7 +172,8 @@ void core_set_deadline(struct core *c, struct ticket *t, usec deadline, usec now
 	if (t->state != TICKET_WAITING && t->state != TICKET_GRANTED)
 		return;
 	heap_remove(&c->deadlines, &t->deadline_node);
-	watch_deadline(c, t, t->state == TICKET_WAITING ? MIN(deadline, t->acquire_deadline) : deadline);
+	watch_deadline(c, t,
+		       t->state == TICKET_WAITING ? MIN(deadline, t->acquire_deadline) : deadline);
 }
 
 void core_finish(struct core *c, struct ticket *t, usec now)
@@ -195,10 +202,12 @@ void core_slot_opened(struct core *c, struct slot *s, usec now)
 	if (!pool_is_live(p))
 		p->turn_since = now;
 	slot_idle(s, now);
-	ceiling_opened(&p->ceiling, &p->settings, pool_standing(p) - p->n[SLOT_CONNECTING], &c->rng, now);
+	ceiling_opened(&p->ceiling, &p->settings, pool_standing(p) - p->n[SLOT_CONNECTING], &c->rng,
+		       now);
 	if (p->settings.max_lifetime_us != USEC_NEVER) {
-		s->retire_at = usec_add(now, p->settings.max_lifetime_us -
-						     rng_below(&c->rng, p->settings.max_lifetime_us / 10 + 1));
+		s->retire_at = usec_add(
+			now, p->settings.max_lifetime_us -
+				     rng_below(&c->rng, p->settings.max_lifetime_us / 10 + 1));
 		heap_insert(&p->lifetimes, &s->lifetime_node);
 	}
 	if (s->replaces) {
@@ -213,7 +222,10 @@ void core_slot_broken(struct core *c, struct slot *s)
 	(void)c;
 	s->broken = true;
 	heap_remove(&s->pool->joinable, &s->join_node);
-	/* One that idles could still be granted: it is as good as being checked until core_slot_failed(). */
+	/*
+	 * One that idles could still be granted: it is as good as being checked until
+	 * core_slot_failed().
+	 */
 	if (s->state == SLOT_IDLE)
 		slot_ping(s);
 }
@@ -233,7 +245,8 @@ static void back_off(struct pool *p, usec now)
 {
 	if (now < p->retry_at)
 		return;
-	p->backoff_us = MIN(MAX(2 * p->backoff_us, p->settings.backoff_min_us), p->settings.backoff_max_us);
+	p->backoff_us =
+		MIN(MAX(2 * p->backoff_us, p->settings.backoff_min_us), p->settings.backoff_max_us);
 	p->retry_at = usec_add(now, rng_jitter(&p->core->rng, p->backoff_us));
 }
 
@@ -249,7 +262,8 @@ static void connect_failed(struct pool *p, enum slot_failure failure, usec now)
 	p->stats.connect_failures_total++;
 	if (failure == SLOT_FAILURE_SERVER_FULL) {
 		breaker_succeeded(&p->breaker, now);
-		ceiling_full(&p->ceiling, &p->settings, pool_standing(p) - p->n[SLOT_CONNECTING], &c->rng, now);
+		ceiling_full(&p->ceiling, &p->settings, pool_standing(p) - p->n[SLOT_CONNECTING],
+			     &c->rng, now);
 		return;
 	}
 	breaker_failed(&p->breaker, &p->settings, failure, &c->rng, now);
@@ -257,13 +271,13 @@ static void connect_failed(struct pool *p, enum slot_failure failure, usec now)
 }
 
 /*
- * A server that goes down takes all its connections along: they count once, until the next connect has shown how it is. While the
- * breaker is not closed, probes alone decide.
+ * A server that goes down takes all its connections along: they count once, until the next connect
+ * has shown how it is. While the breaker is not closed, probes alone decide.
  */
 static void connection_lost(struct pool *p, enum slot_failure failure, usec now)
 {
-	if (failure == SLOT_FAILURE_NONE || failure == SLOT_FAILURE_SERVER_FULL || p->loss_counted ||
-	    p->breaker.state != BREAKER_CLOSED)
+	if (failure == SLOT_FAILURE_NONE || failure == SLOT_FAILURE_SERVER_FULL ||
+	    p->loss_counted || p->breaker.state != BREAKER_CLOSED)
 		return;
 	p->loss_counted = true;
 	breaker_failed(&p->breaker, &p->settings, failure, &p->core->rng, now);
@@ -334,11 +348,16 @@ static bool expire(struct ticket *t, struct decision *d)
 	t->expired = true;
 	t->pool->stats.expired_total++;
 	t->app->stats.expired_total++;
-	*d = (struct decision){ .type = DECISION_EXPIRE, .pool = t->pool, .slot = t->slot, .ticket = t };
+	*d = (struct decision){
+		.type = DECISION_EXPIRE, .pool = t->pool, .slot = t->slot, .ticket = t
+	};
 	return true;
 }
 
-/* Deadlines of those who wait make refusals; one of those who run makes a decision, and ends the search. */
+/*
+ * Deadlines of those who wait make refusals; one of those who run makes a decision, and ends the
+ * search.
+ */
 static bool check_deadlines(struct core *c, usec now, struct decision *d)
 {
 	struct ticket *t;
@@ -353,7 +372,8 @@ static bool check_deadlines(struct core *c, usec now, struct decision *d)
 		else if (t->deadline <= now)
 			return expire(t, d);
 		else
-			watch_deadline(c, t, t->deadline); /* granted since: only the other one counts */
+			watch_deadline(c, t,
+				       t->deadline); /* granted since: only the other one counts */
 	}
 }
 
@@ -380,7 +400,8 @@ bool core_decide(struct core *c, usec now, struct decision *ret_decision)
 
 usec core_wakeup(const struct core *c)
 {
-	const struct ticket *t = container_of(heap_peek(&c->deadlines), struct ticket, deadline_node);
+	const struct ticket *t =
+		container_of(heap_peek(&c->deadlines), struct ticket, deadline_node);
 	usec due = MIN(t ? t->due : USEC_NEVER, lease_wakeup(c));
 	const struct pool *p;
 
@@ -452,8 +473,10 @@ struct core *core_free(struct core *c)
 const char *slot_failure_to_string(enum slot_failure failure)
 {
 	static const char *const names[] = {
-		[SLOT_FAILURE_NONE] = "none",		   [SLOT_FAILURE_NETWORK] = "network",
-		[SLOT_FAILURE_AUTH] = "authentication",	   [SLOT_FAILURE_SERVER_FULL] = "server full",
+		[SLOT_FAILURE_NONE] = "none",
+		[SLOT_FAILURE_NETWORK] = "network",
+		[SLOT_FAILURE_AUTH] = "authentication",
+		[SLOT_FAILURE_SERVER_FULL] = "server full",
 		[SLOT_FAILURE_OTHER] = "refused by server",
 	};
 
@@ -463,8 +486,9 @@ const char *slot_failure_to_string(enum slot_failure failure)
 const char *close_reason_to_string(enum close_reason reason)
 {
 	static const char *const names[] = {
-		[CLOSE_IDLE] = "idle",		 [CLOSE_LIFETIME] = "lifetime", [CLOSE_RECLAIMED] = "reclaimed",
-		[CLOSE_RECONNECT] = "reconnect", [CLOSE_SHRUNK] = "shrunk",	[CLOSE_DRAIN] = "drain",
+		[CLOSE_IDLE] = "idle",           [CLOSE_LIFETIME] = "lifetime",
+		[CLOSE_RECLAIMED] = "reclaimed", [CLOSE_RECONNECT] = "reconnect",
+		[CLOSE_SHRUNK] = "shrunk",       [CLOSE_DRAIN] = "drain",
 	};
 
 	return (unsigned)reason < ARRAY_LEN(names) ? names[reason] : "?";
@@ -473,12 +497,9 @@ const char *close_reason_to_string(enum close_reason reason)
 const char *refusal_to_string(enum refusal refusal)
 {
 	static const char *const names[] = {
-		[REFUSE_QUEUE_FULL] = "queue full",
-		[REFUSE_TIMEOUT] = "acquire timeout",
-		[REFUSE_DEADLINE] = "deadline",
-		[REFUSE_UNREACHABLE] = "deadline unreachable",
-		[REFUSE_BREAKER] = "breaker open",
-		[REFUSE_DRAINING] = "draining",
+		[REFUSE_QUEUE_FULL] = "queue full", [REFUSE_TIMEOUT] = "acquire timeout",
+		[REFUSE_DEADLINE] = "deadline",     [REFUSE_UNREACHABLE] = "deadline unreachable",
+		[REFUSE_BREAKER] = "breaker open",  [REFUSE_DRAINING] = "draining",
 	};
 
 	return (unsigned)refusal < ARRAY_LEN(names) ? names[refusal] : "?";

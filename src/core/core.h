@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The scheduler: who gets which connection when. It owns the budget, the pools, the applications and the wait queues, and
- * knows nothing of sockets, PostgreSQL, protobuf, clocks or logs: events come in as calls that carry the time, and what
- * shall be done goes out as decisions that the caller takes one by one:
+ * The scheduler: who gets which connection when. It owns the budget, the pools, the applications
+ * and the wait queues, and knows nothing of sockets, PostgreSQL, protobuf, clocks or logs: events
+ * come in as calls that carry the time, and what shall be done goes out as decisions that the
+ * caller takes one by one:
  *
  *	core_submit(core, &ticket, now);
  *	while (core_decide(core, now, &decision))
  *		carry_out(&decision);
  *	wake me again at core_wakeup(core);
  *
- * No call calls back, none allocates on the path from submit over grant to finish, and all state is consistent between any two
- * calls, so a caller may submit, finish or fail things while it carries out a decision.
+ * No call calls back, none allocates on the path from submit over grant to finish, and all state is
+ * consistent between any two calls, so a caller may submit, finish or fail things while it carries
+ * out a decision.
  */
 
 #include <stdbool.h>
@@ -31,10 +33,12 @@ struct slot;
 /* What a connection failed of, as far as scheduling cares. */
 enum slot_failure {
 	SLOT_FAILURE_NONE,
-	SLOT_FAILURE_NETWORK,     /* refused, reset, timed out, not resolved, 57P01 to 57P03 */
-	SLOT_FAILURE_AUTH,        /* the server refused the role or its password: not to be hammered */
-	SLOT_FAILURE_SERVER_FULL, /* SQLSTATE 53300, reserved slots: back-pressure, never the breaker's business */
-	SLOT_FAILURE_OTHER,       /* the server was reached and said no for a reason of its own: no such database */
+	SLOT_FAILURE_NETWORK, /* refused, reset, timed out, not resolved, 57P01 to 57P03 */
+	SLOT_FAILURE_AUTH,    /* the server refused the role or its password: not to be hammered */
+	SLOT_FAILURE_SERVER_FULL, /* SQLSTATE 53300, reserved slots: back-pressure, never the
+				     breaker's business */
+	SLOT_FAILURE_OTHER, /* the server was reached and said no for a reason of its own: no such
+			       database */
 };
 
 enum close_reason {
@@ -57,15 +61,22 @@ enum refusal {
 
 enum decision_type {
 	DECISION_NONE,
-	DECISION_OPEN,   /* slot: connect it; answer with core_slot_opened() or core_slot_failed() */
-	DECISION_CLOSE,  /* slot, close_reason: idle; close it and answer with core_slot_closed() */
-	DECISION_PING,   /* slot: idle for long; check it; answer with core_slot_pinged() or core_slot_failed() */
-	DECISION_GRANT,  /* ticket, slot: run it there; `depth` tickets are ahead of it on this slot */
-	DECISION_REFUSE, /* ticket, refusal, retry_after_us: it is out of the queue, the caller's again */
-	DECISION_EXPIRE, /* ticket: granted, and its deadline has passed: cancel; it stays granted until core_finish() */
-	DECISION_WARN,   /* lease, revocation: it has idled in its transaction for half of what it may: tell */
-	DECISION_REVOKE, /* lease, revocation: take it away; it stays granted until lease_end() and core_finish() */
-	DECISION_GONE,   /* pool: removed, and nothing of it is left; free what hangs on it and call pool_free() */
+	DECISION_OPEN,  /* slot: connect it; answer with core_slot_opened() or core_slot_failed() */
+	DECISION_CLOSE, /* slot, close_reason: idle; close it and answer with core_slot_closed() */
+	DECISION_PING,  /* slot: idle for long; check it; answer with core_slot_pinged() or
+			   core_slot_failed() */
+	DECISION_GRANT, /* ticket, slot: run it there; `depth` tickets are ahead of it on this slot
+			 */
+	DECISION_REFUSE, /* ticket, refusal, retry_after_us: it is out of the queue, the caller's
+			    again */
+	DECISION_EXPIRE, /* ticket: granted, and its deadline has passed: cancel; it stays granted
+			    until core_finish() */
+	DECISION_WARN,   /* lease, revocation: it has idled in its transaction for half of what it
+			    may: tell */
+	DECISION_REVOKE, /* lease, revocation: take it away; it stays granted until lease_end() and
+			    core_finish() */
+	DECISION_GONE,   /* pool: removed, and nothing of it is left; free what hangs on it and call
+			    pool_free() */
 };
 
 /* Why a lease is taken away. */
@@ -93,24 +104,31 @@ struct decision {
 /* `settings` is copied. `seed` feeds the jitter. Returns 0 or -ENOMEM. */
 int core_new(struct core **ret_core, const struct core_settings *settings, uint64_t seed);
 
-/* New budget and limits, in force from the next decision on. Returns 0, or -ENOMEM with the old ones in force. */
+/*
+ * New budget and limits, in force from the next decision on. Returns 0, or -ENOMEM with the old
+ * ones in force.
+ */
 int core_configure(struct core *c, const struct core_settings *settings, usec now);
 
-/* Takes a ticket whose pool, application, kind and deadline are set. Its owner may withdraw it until it is granted. */
+/*
+ * Takes a ticket whose pool, application, kind and deadline are set. Its owner may withdraw it
+ * until it is granted.
+ */
 void core_submit(struct core *c, struct ticket *t, usec now);
 
 /* Takes a waiting ticket back (its client is gone). Nothing happens if it does not wait. */
 void core_withdraw(struct core *c, struct ticket *t, usec now);
 
 /*
- * A ticket that waits or is granted has another deadline from now on. DECISION_EXPIRE comes once for each deadline: moving it makes
- * it come again.
+ * A ticket that waits or is granted has another deadline from now on. DECISION_EXPIRE comes once
+ * for each deadline: moving it makes it come again.
  */
 void core_set_deadline(struct core *c, struct ticket *t, usec deadline, usec now);
 
 /*
- * A granted ticket is done and its connection is clean again: reset, in no transaction. The slot goes on or idles. For a
- * connection that is not usable any more call core_slot_failed() afterwards, when the last of its tickets is finished.
+ * A granted ticket is done and its connection is clean again: reset, in no transaction. The slot
+ * goes on or idles. For a connection that is not usable any more call core_slot_failed()
+ * afterwards, when the last of its tickets is finished.
  */
 void core_finish(struct core *c, struct ticket *t, usec now);
 
@@ -118,14 +136,15 @@ void core_finish(struct core *c, struct ticket *t, usec now);
 void core_slot_opened(struct core *c, struct slot *s, usec now);
 
 /*
- * The slot's connection was found broken, and its tickets are about to be finished: nothing more is put on it. To be called
- * where core_decide() might run before the core_slot_failed() that must follow.
+ * The slot's connection was found broken, and its tickets are about to be finished: nothing more is
+ * put on it. To be called where core_decide() might run before the core_slot_failed() that must
+ * follow.
  */
 void core_slot_broken(struct core *c, struct slot *s);
 
 /*
- * A connect, a ping or an established connection failed. No ticket may be granted on the slot any more: the caller has
- * finished them. The slot is freed.
+ * A connect, a ping or an established connection failed. No ticket may be granted on the slot any
+ * more: the caller has finished them. The slot is freed.
  */
 void core_slot_failed(struct core *c, struct slot *s, enum slot_failure failure, usec now);
 

@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who gets which connection. A connection that idles goes to whose turn it is (queue.c). If none idles, shared tickets are put behind
- * each other: on the connection with the least expected work, as long as that and the ticket's own together stay within
- * pipeline_budget and the depth below pipeline_depth. Never is a ticket that is not shared behind another, or has another behind it.
+ * Who gets which connection. A connection that idles goes to whose turn it is (queue.c). If none
+ * idles, shared tickets are put behind each other: on the connection with the least expected work,
+ * as long as that and the ticket's own together stay within pipeline_budget and the depth below
+ * pipeline_depth. Never is a ticket that is not shared behind another, or has another behind it.
  *
- * A stream of shared tickets could so keep all connections busy for ever, while a ticket that wants one alone waits. Therefore as
- * many connections as such tickets wait are set to draining: what is on them is finished, and nothing is put behind it. A connection
- * that won its turn with a shared ticket still takes others for pipeline_budget, although it drains: otherwise pipelining would be
- * lost exactly when it is needed most. So one alone waits for no longer than twice pipeline_budget until one connection has drained;
- * one that is entitled to its guaranteed minimum does not even wait for that.
+ * A stream of shared tickets could so keep all connections busy for ever, while a ticket that wants
+ * one alone waits. Therefore as many connections as such tickets wait are set to draining: what is
+ * on them is finished, and nothing is put behind it. A connection that won its turn with a shared
+ * ticket still takes others for pipeline_budget, although it drains: otherwise pipelining would be
+ * lost exactly when it is needed most. So one alone waits for no longer than twice pipeline_budget
+ * until one connection has drained; one that is entitled to its guaranteed minimum does not even
+ * wait for that.
  *
- * Strict priorities starve those below, and so do guaranteed minima that together take all there is. Against this, the queue whose
- * first ticket has waited longest goes first in every AGED_EVERY-th grant, once that has waited for STARVING_US. It passes over a
- * guaranteed minimum only if the minima leave nothing to anybody else.
+ * Strict priorities starve those below, and so do guaranteed minima that together take all there
+ * is. Against this, the queue whose first ticket has waited longest goes first in every
+ * AGED_EVERY-th grant, once that has waited for STARVING_US. It passes over a guaranteed minimum
+ * only if the minima leave nothing to anybody else.
  *
- * Invariant: after grant_decide() said false no connection idles for whom a ticket of the pool may have it.
+ * Invariant: after grant_decide() said false no connection idles for whom a ticket of the pool may
+ * have it.
  */
 #include "core/core-internal.h"
 #include "core/queue.h"
@@ -29,7 +34,8 @@ static bool minima_take_all(const struct pool *p)
 }
 
 /* Whether the longest waiting goes before `first`. */
-static bool has_aged(const struct pool *p, const struct queue *oldest, const struct queue *first, usec now)
+static bool has_aged(const struct pool *p, const struct queue *oldest, const struct queue *first,
+		     usec now)
 {
 	if (oldest->rank >= first->rank || usec_sub(now, oldest->head_submitted) < STARVING_US)
 		return false;
@@ -70,7 +76,8 @@ static void count_wait(struct pool *p, struct ticket *t, usec now)
 	hist_add(&app->stats.waits, wait);
 }
 
-static bool grant(struct pool *p, struct queue *q, struct ticket *t, struct slot *s, usec now, struct decision *d)
+static bool grant(struct pool *p, struct queue *q, struct ticket *t, struct slot *s, usec now,
+		  struct decision *d)
 {
 	unsigned depth = s->depth;
 
@@ -84,7 +91,9 @@ static bool grant(struct pool *p, struct queue *q, struct ticket *t, struct slot
 		t->app->stats.pipelined_total++;
 	}
 	slot_grant(s, t, now);
-	*d = (struct decision){ .type = DECISION_GRANT, .pool = p, .slot = s, .ticket = t, .depth = depth };
+	*d = (struct decision){
+		.type = DECISION_GRANT, .pool = p, .slot = s, .ticket = t, .depth = depth
+	};
 	return true;
 }
 

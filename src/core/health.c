@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each check is a function from numbers to a level, a reason and an advice. The thresholds are settings; what counts as no news (an
- * acquisition time that is older than FORGET_US) is said here.
+ * Each check is a function from numbers to a level, a reason and an advice. The thresholds are
+ * settings; what counts as no news (an acquisition time that is older than FORGET_US) is said here.
  */
 #include "core/health.h"
 
@@ -19,34 +19,40 @@ static double ms(usec t)
 	return (double)t / (double)USEC_PER_MS;
 }
 
-void health_of_budget(const struct core_settings *s, uint32_t in_use, uint32_t budget_in_force, uint32_t waiting,
-		      struct health_check *ret_check)
+void health_of_budget(const struct core_settings *s, uint32_t in_use, uint32_t budget_in_force,
+		      uint32_t waiting, struct health_check *ret_check)
 {
-	double used = budget_in_force ? (double)in_use / budget_in_force : in_use > 0 || waiting > 0;
+	double used =
+		budget_in_force ? (double)in_use / budget_in_force : in_use > 0 || waiting > 0;
 	struct health_check c = { .level = HEALTH_HEALTHY };
 
 	if (used >= s->unhealthy_ratio)
 		c.level = HEALTH_UNHEALTHY;
 	else if (used >= s->degraded_ratio)
 		c.level = HEALTH_DEGRADED;
-	SAY(c.reason, "%" PRIu32 " of %" PRIu32 " connections are in use (%.0f %%), %" PRIu32 " requests wait.", in_use,
-	    budget_in_force, used * 100, waiting);
+	SAY(c.reason,
+	    "%" PRIu32 " of %" PRIu32 " connections are in use (%.0f %%), %" PRIu32
+	    " requests wait.",
+	    in_use, budget_in_force, used * 100, waiting);
 	if (c.level != HEALTH_HEALTHY)
-		SAY(c.advice, "See who holds them with 'sidepool leases' and 'sidepool apps'; raise the budget if the server "
+		SAY(c.advice, "See who holds them with 'sidepool leases' and 'sidepool apps'; "
+			      "raise the budget if the server "
 			      "has room, or shorten what holds connections.");
 	*ret_check = c;
 }
 
-void health_of_acquisition(const struct core_settings *s, usec acquisition_us, struct health_check *ret_check)
+void health_of_acquisition(const struct core_settings *s, usec acquisition_us,
+			   struct health_check *ret_check)
 {
 	struct health_check c = { .level = HEALTH_HEALTHY };
 
 	if (acquisition_us > s->degraded_wait_us)
 		c.level = HEALTH_DEGRADED;
-	SAY(c.reason, "It takes %.1f ms to get a connection (the limit is %.1f ms).", ms(acquisition_us),
-	    ms(s->degraded_wait_us));
+	SAY(c.reason, "It takes %.1f ms to get a connection (the limit is %.1f ms).",
+	    ms(acquisition_us), ms(s->degraded_wait_us));
 	if (c.level != HEALTH_HEALTHY)
-		SAY(c.advice, "Raise max_size or the budget, or give what must not wait a minimum or a higher weight.");
+		SAY(c.advice, "Raise max_size or the budget, or give what must not wait a minimum "
+			      "or a higher weight.");
 	*ret_check = c;
 }
 
@@ -56,11 +62,14 @@ static const char *remedy(const struct breaker *b)
 		return "It was opened by hand: close it with 'sidepool breaker reset'.";
 	switch ((enum slot_failure)b->cause) {
 	case SLOT_FAILURE_AUTH:
-		return "Check the role and its password, reload, and close the breaker with 'sidepool breaker reset'.";
+		return "Check the role and its password, reload, and close the breaker with "
+		       "'sidepool breaker reset'.";
 	case SLOT_FAILURE_OTHER:
-		return "The server answers but refuses: its message is in the log. Check the name of the database.";
+		return "The server answers but refuses: its message is in the log. Check the name "
+		       "of the database.";
 	default:
-		return "Check that PostgreSQL runs and accepts connections, and the network on the way to it.";
+		return "Check that PostgreSQL runs and accepts connections, and the network on the "
+		       "way to it.";
 	}
 }
 
@@ -70,37 +79,50 @@ void health_of_database(const struct breaker *b, uint32_t slots_up, usec retry_a
 	struct health_check c = { .level = HEALTH_HEALTHY };
 
 	if (b->state == BREAKER_CLOSED && b->failures == 0) {
-		SAY(c.reason, "The database can be reached; %" PRIu32 " connections are up.", slots_up);
+		SAY(c.reason, "The database can be reached; %" PRIu32 " connections are up.",
+		    slots_up);
 	} else if (b->state == BREAKER_CLOSED) {
 		c.level = slots_up ? HEALTH_DEGRADED : HEALTH_UNHEALTHY;
-		SAY(c.reason, "The last %" PRIu32 " connects failed (%s); %" PRIu32 " connections are up.", b->failures,
-		    slot_failure_to_string(b->cause), slots_up);
+		SAY(c.reason,
+		    "The last %" PRIu32 " connects failed (%s); %" PRIu32 " connections are up.",
+		    b->failures, slot_failure_to_string(b->cause), slots_up);
 		SAY(c.advice, "%s", remedy(b));
 	} else {
 		c.level = HEALTH_UNHEALTHY;
 		SAY(c.reason, "The breaker is %s since %.1f s (%s); the next attempt is in %.1f s.",
 		    breaker_state_to_string(b->state), ms(usec_sub(now, b->since)) / 1000,
-		    b->tripped ? "by hand" : slot_failure_to_string(b->cause), ms(retry_after_us) / 1000);
+		    b->tripped ? "by hand" : slot_failure_to_string(b->cause),
+		    ms(retry_after_us) / 1000);
 		SAY(c.advice, "%s", remedy(b));
 	}
 	*ret_check = c;
 }
 
-void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit, struct health_check *ret_check)
+void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit,
+		      struct health_check *ret_check)
 {
 	struct health_check c = { .level = HEALTH_HEALTHY };
 
 	if (would_fit) {
 		c.level = HEALTH_DEGRADED;
-		SAY(c.reason, "Up to %" PRIu32 " connections are asked for, the server's limits leave %" PRIu32 ".", asked,
+		SAY(c.reason,
+		    "Up to %" PRIu32
+		    " connections are asked for, the server's limits leave %" PRIu32 ".",
+		    asked, would_fit);
+		SAY(c.advice,
+		    "Set max_size and max_overflow to %" PRIu32
+		    " together, or raise the server's limit.",
 		    would_fit);
-		SAY(c.advice, "Set max_size and max_overflow to %" PRIu32 " together, or raise the server's limit.", would_fit);
 	} else if (in_force < asked) {
 		c.level = HEALTH_DEGRADED;
-		SAY(c.reason, "The server is full: it lets us have %" PRIu32 " of %" PRIu32 " connections.", in_force, asked);
-		SAY(c.advice, "Others hold the rest: see pg_stat_activity. More are tried for all the time.");
+		SAY(c.reason,
+		    "The server is full: it lets us have %" PRIu32 " of %" PRIu32 " connections.",
+		    in_force, asked);
+		SAY(c.advice,
+		    "Others hold the rest: see pg_stat_activity. More are tried for all the time.");
 	} else {
-		SAY(c.reason, "The server's limits leave room for all %" PRIu32 " connections.", asked);
+		SAY(c.reason, "The server's limits leave room for all %" PRIu32 " connections.",
+		    asked);
 	}
 	*ret_check = c;
 }
@@ -131,12 +153,14 @@ void health_check_database(const struct pool *p, usec now, struct health_check *
 {
 	uint32_t up = p->n[SLOT_IDLE] + p->n[SLOT_BUSY] + p->n[SLOT_PINGING];
 
-	health_of_database(&p->breaker, up, breaker_retry_after(&p->breaker, &p->settings, now), now, ret_check);
+	health_of_database(&p->breaker, up, breaker_retry_after(&p->breaker, &p->settings, now),
+			   now, ret_check);
 }
 
 void health_check_limits(const struct pool *p, struct health_check *ret_check)
 {
-	uint32_t asked = MIN(p->settings.max_size + p->settings.max_overflow, p->core->settings.budget);
+	uint32_t asked =
+		MIN(p->settings.max_size + p->settings.max_overflow, p->core->settings.budget);
 
 	health_of_limits(asked, pool_limit(p), pool_would_fit(p), ret_check);
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* How well it goes: a level from the numbers, with the reason and an advice in a sentence each. Pure. */
+/*
+ * How well it goes: a level from the numbers, with the reason and an advice in a sentence each.
+ * Pure.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,18 +29,20 @@ struct health_check {
 };
 
 /* What is in use of what may be. */
-void health_of_budget(const struct core_settings *s, uint32_t in_use, uint32_t budget_in_force, uint32_t waiting,
-		      struct health_check *ret_check);
+void health_of_budget(const struct core_settings *s, uint32_t in_use, uint32_t budget_in_force,
+		      uint32_t waiting, struct health_check *ret_check);
 
 /* How long it takes to get a connection. */
-void health_of_acquisition(const struct core_settings *s, usec acquisition_us, struct health_check *ret_check);
+void health_of_acquisition(const struct core_settings *s, usec acquisition_us,
+			   struct health_check *ret_check);
 
 /* Whether the database can be reached: the breaker, and whether any connection is up. */
 void health_of_database(const struct breaker *b, uint32_t slots_up, usec retry_after_us, usec now,
 			struct health_check *ret_check);
 
 /* Whether the server gives what the settings ask for. */
-void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit, struct health_check *ret_check);
+void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit,
+		      struct health_check *ret_check);
 
 /* The numbers of the checks above, from the core. */
 void health_check_budget(const struct core *c, usec now, struct health_check *ret_check);

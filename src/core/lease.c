@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a lease, and its four clocks: how long it is held since it began or was renewed, how long it idles, how long it idles in
- * a transaction (with a warning at half of it), how long its transaction lasts. Which of them run depends on the state.
+ * The life of a lease, and its four clocks: how long it is held since it began or was renewed, how
+ * long it idles, how long it idles in a transaction (with a warning at half of it), how long its
+ * transaction lasts. Which of them run depends on the state.
  *
- * Each statement of a lease changes its state twice and so moves its clocks. To move it in the heap each time would cost more than the
- * rest of this file together; so `due` is only ever moved forward when something comes sooner, and a lease that comes up early is filed
- * anew. Invariant: due <= next_due(), and the lease is in core::leases_due from lease_begin() until it is revoked or ended.
+ * Each statement of a lease changes its state twice and so moves its clocks. To move it in the heap
+ * each time would cost more than the rest of this file together; so `due` is only ever moved
+ * forward when something comes sooner, and a lease that comes up early is filed anew. Invariant:
+ * due <= next_due(), and the lease is in core::leases_due from lease_begin() until it is revoked or
+ * ended.
  *
- * An id holds the index of the slot in its low bits and chance above, so that it is found without a table and cannot be guessed.
+ * An id holds the index of the slot in its low bits and chance above, so that it is found without a
+ * table and cannot be guessed.
  */
 #include "core/lease.h"
 
@@ -18,14 +22,16 @@
 static const uint8_t may_follow[] = {
 	[LEASE_NONE] = 1U << LEASE_IDLE,
 	[LEASE_IDLE] = 1U << LEASE_RUNNING | 1U << LEASE_REVOKING | 1U << LEASE_NONE,
-	[LEASE_RUNNING] = 1U << LEASE_IDLE | 1U << LEASE_IDLE_IN_TRANSACTION | 1U << LEASE_REVOKING | 1U << LEASE_NONE,
+	[LEASE_RUNNING] = 1U << LEASE_IDLE | 1U << LEASE_IDLE_IN_TRANSACTION |
+			  1U << LEASE_REVOKING | 1U << LEASE_NONE,
 	[LEASE_IDLE_IN_TRANSACTION] = 1U << LEASE_RUNNING | 1U << LEASE_REVOKING | 1U << LEASE_NONE,
 	[LEASE_REVOKING] = 1U << LEASE_NONE,
 };
 
 bool lease_due_before(const struct heap_node *a, const struct heap_node *b)
 {
-	return container_of(a, struct lease, due_node)->due < container_of(b, struct lease, due_node)->due;
+	return container_of(a, struct lease, due_node)->due <
+	       container_of(b, struct lease, due_node)->due;
 }
 
 static struct core *core_of(const struct lease *l)
@@ -51,8 +57,9 @@ static usec revoke_at(const struct lease *l, enum revocation *ret_why)
 	}
 	if (!is_idle(l))
 		return at;
-	candidate = usec_add(l->state_since, l->state == LEASE_IDLE ? l->settings.idle_us :
-								      l->settings.idle_transaction_us);
+	candidate =
+		usec_add(l->state_since, l->state == LEASE_IDLE ? l->settings.idle_us
+								: l->settings.idle_transaction_us);
 	if (candidate < at) {
 		at = candidate;
 		*ret_why = l->state == LEASE_IDLE ? REVOKE_IDLE : REVOKE_IDLE_IN_TRANSACTION;
@@ -62,7 +69,8 @@ static usec revoke_at(const struct lease *l, enum revocation *ret_why)
 
 static usec warn_at(const struct lease *l)
 {
-	if (l->state != LEASE_IDLE_IN_TRANSACTION || l->warned || l->settings.idle_transaction_us == USEC_NEVER)
+	if (l->state != LEASE_IDLE_IN_TRANSACTION || l->warned ||
+	    l->settings.idle_transaction_us == USEC_NEVER)
 		return USEC_NEVER;
 	return usec_add(l->state_since, l->settings.idle_transaction_us / 2);
 }
@@ -271,10 +279,8 @@ usec lease_wakeup(const struct core *c)
 const char *lease_state_to_string(enum lease_state state)
 {
 	static const char *const names[] = {
-		[LEASE_NONE] = "none",
-		[LEASE_IDLE] = "idle",
-		[LEASE_RUNNING] = "running",
-		[LEASE_IDLE_IN_TRANSACTION] = "idle in transaction",
+		[LEASE_NONE] = "none",         [LEASE_IDLE] = "idle",
+		[LEASE_RUNNING] = "running",   [LEASE_IDLE_IN_TRANSACTION] = "idle in transaction",
 		[LEASE_REVOKING] = "revoking",
 	};
 

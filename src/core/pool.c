@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A pool's life, and the order in which its decisions are found: first what must go (so that nobody gets a connection that is to be
- * closed), then who gets what is there, then what is opened, and last what idles.
+ * A pool's life, and the order in which its decisions are found: first what must go (so that nobody
+ * gets a connection that is to be closed), then who gets what is there, then what is opened, and
+ * last what idles.
  *
- * A pool is looked at when it was stirred, that is when anything about it changed, or when something of it is due; when only tickets
- * came or went, it is only seen to those.
+ * A pool is looked at when it was stirred, that is when anything about it changed, or when
+ * something of it is due; when only tickets came or went, it is only seen to those.
  */
 #include "core/pool.h"
 
@@ -70,7 +71,8 @@ static void drop_queues(struct pool *p)
 		application_drop_queue(app, p);
 }
 
-int pool_add(struct core *c, const struct pool_settings *settings, void *owner, usec now, struct pool **ret_pool)
+int pool_add(struct core *c, const struct pool_settings *settings, void *owner, usec now,
+	     struct pool **ret_pool)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 	struct application *app;
@@ -181,7 +183,8 @@ uint32_t pool_limit(const struct pool *p)
 
 uint32_t pool_would_fit(const struct pool *p)
 {
-	uint32_t asked = MIN(p->settings.max_size + p->settings.max_overflow, p->core->settings.budget);
+	uint32_t asked =
+		MIN(p->settings.max_size + p->settings.max_overflow, p->core->settings.budget);
 
 	return p->ceiling.hard < asked ? p->ceiling.hard : 0;
 }
@@ -245,7 +248,10 @@ static bool hand_back(struct pool *p, struct decision *d)
 	return true;
 }
 
-/* Where only tickets came and went, it is about them alone, unless one finds nothing that could serve it. */
+/*
+ * Where only tickets came and went, it is about them alone, unless one finds nothing that could
+ * serve it.
+ */
 static bool answer_call(struct pool *p, usec now, struct decision *d)
 {
 	if (grant_decide(p, now, d))

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start-time fair queueing (Goyal, Vin, Cheng 1996) over applications, charged in connection-seconds.
+ * Start-time fair queueing (Goyal, Vin, Cheng 1996) over applications, charged in
+ * connection-seconds.
  *
- * The cost of a ticket is not known when it is granted, and a lease may run for an hour. So nothing is charged ahead: a queue pays
- * while it runs, `running` connection-seconds a second divided by its weight, and its turn comes when it has paid least. Since it is
- * only ever compared while it waits, paying can be put off until it is looked at: the key under which it is filed is then too low,
- * never too high, and queue_next() refiles the first one until the first one is up to date. That costs at most one step for each
- * queue that runs something.
+ * The cost of a ticket is not known when it is granted, and a lease may run for an hour. So nothing
+ * is charged ahead: a queue pays while it runs, `running` connection-seconds a second divided by
+ * its weight, and its turn comes when it has paid least. Since it is only ever compared while it
+ * waits, paying can be put off until it is looked at: the key under which it is filed is then too
+ * low, never too high, and queue_next() refiles the first one until the first one is up to date.
+ * That costs at most one step for each queue that runs something.
  *
- * Only contended time is charged. While nobody waits, using what others leave idle takes nothing from them; an application that ran
- * alone all night starts the day with no debt. The pool's contended clock stands still then.
+ * Only contended time is charged. While nobody waits, using what others leave idle takes nothing
+ * from them; an application that ran alone all night starts the day with no debt. The pool's
+ * contended clock stands still then.
  *
- * Who comes back from idling starts where the last one served stood (pool::vtime, one for each priority), so that idling earns no
- * credit. Debt and credit are bounded by what the whole pool does in HORIZON_US: after a lease of an hour its owner waits for
- * HORIZON_US at the most until it is its turn again.
+ * Who comes back from idling starts where the last one served stood (pool::vtime, one for each
+ * priority), so that idling earns no credit. Debt and credit are bounded by what the whole pool
+ * does in HORIZON_US: after a lease of an hour its owner waits for HORIZON_US at the most until it
+ * is its turn again.
  *
- * On equal accounts the one that has fewer connections goes first: TICK_US is added for each. Otherwise several connections that
- * become free at once would all go to one application, as no time passes in which it could pay.
+ * On equal accounts the one that has fewer connections goes first: TICK_US is added for each.
+ * Otherwise several connections that become free at once would all go to one application, as no
+ * time passes in which it could pay.
  *
- * Above that order stand priorities, strictly, and above them the applications that have less than their guaranteed minimum. What
- * keeps low priorities from starving is in grant.c.
+ * Above that order stand priorities, strictly, and above them the applications that have less than
+ * their guaranteed minimum. What keeps low priorities from starving is in grant.c.
  *
- * Invariants: a queue is in pool::ready and pool::ages exactly if a ticket waits in it and its application has less than its
- * maximum; in pool::joiners exactly if one of these is shared; pool::eligible counts the tickets of the queues in pool::ready.
+ * Invariants: a queue is in pool::ready and pool::ages exactly if a ticket waits in it and its
+ * application has less than its maximum; in pool::joiners exactly if one of these is shared;
+ * pool::eligible counts the tickets of the queues in pool::ready.
  */
 #include "core/queue.h"
 
@@ -70,12 +76,14 @@ static bool before(const struct queue *a, const struct queue *b)
 
 bool queue_ready_before(const struct heap_node *a, const struct heap_node *b)
 {
-	return before(container_of(a, struct queue, ready_node), container_of(b, struct queue, ready_node));
+	return before(container_of(a, struct queue, ready_node),
+		      container_of(b, struct queue, ready_node));
 }
 
 bool queue_join_before(const struct heap_node *a, const struct heap_node *b)
 {
-	return before(container_of(a, struct queue, join_node), container_of(b, struct queue, join_node));
+	return before(container_of(a, struct queue, join_node),
+		      container_of(b, struct queue, join_node));
 }
 
 bool queue_age_before(const struct heap_node *a, const struct heap_node *b)
@@ -86,7 +94,8 @@ bool queue_age_before(const struct heap_node *a, const struct heap_node *b)
 
 static usec contended_clock(const struct pool *p, usec now)
 {
-	return p->contended_us + (p->contended_since == USEC_NEVER ? 0 : usec_sub(now, p->contended_since));
+	return p->contended_us +
+	       (p->contended_since == USEC_NEVER ? 0 : usec_sub(now, p->contended_since));
 }
 
 /* Stops or starts the contended clock. Whoever changes pool::ready calls it afterwards. */
@@ -251,7 +260,8 @@ void queue_run(struct queue *q, int change, usec now)
 
 void queue_served(struct queue *q, usec us)
 {
-	static const double part[SAMPLES_MAX + 1] = { 0, 1, 1. / 2, 1. / 3, 1. / 4, 1. / 5, 1. / 6, 1. / 7, 1. / 8 };
+	static const double part[SAMPLES_MAX + 1] = { 0,      1,      1. / 2, 1. / 3, 1. / 4,
+						      1. / 5, 1. / 6, 1. / 7, 1. / 8 };
 
 	if (q->samples < SAMPLES_MAX)
 		q->samples++;

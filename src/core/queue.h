@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The waiting tickets of one application at one pool, and what it has used there: the unit of fair queueing. Internal. */
+/*
+ * The waiting tickets of one application at one pool, and what it has used there: the unit of fair
+ * queueing. Internal.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,20 +25,20 @@ struct queue {
 	struct pool *pool;             /* borrowed */
 	struct ticket_list waiting[2]; /* borrowed: by kind, first come first */
 	uint32_t n_waiting[2];
-	uint32_t counted[2];           /* what of it is in pool::eligible */
-	uint32_t running;              /* connections on which its ticket is the first: what it pays for */
-	uint32_t active_weight;        /* in pool::active_weight: 0 unless it waits or runs */
-	uint32_t active_min;           /* in pool::active_min, likewise */
-	double vtime;                  /* connection-microseconds per weight that it has paid for */
-	usec charged_us;               /* up to when, on the pool's contended clock */
-	double mean_us;                /* moving average of its service times */
-	uint32_t samples;              /* that went into it, up to a few */
-	int rank;                      /* as filed: entitled ones above all priorities */
-	double key;                    /* as filed: never later than it is */
-	usec head_submitted;           /* as filed */
-	struct heap_node ready_node;   /* pool::ready */
-	struct heap_node join_node;    /* pool::joiners */
-	struct heap_node age_node;     /* pool::ages */
+	uint32_t counted[2];    /* what of it is in pool::eligible */
+	uint32_t running;       /* connections on which its ticket is the first: what it pays for */
+	uint32_t active_weight; /* in pool::active_weight: 0 unless it waits or runs */
+	uint32_t active_min;    /* in pool::active_min, likewise */
+	double vtime;           /* connection-microseconds per weight that it has paid for */
+	usec charged_us;        /* up to when, on the pool's contended clock */
+	double mean_us;         /* moving average of its service times */
+	uint32_t samples;       /* that went into it, up to a few */
+	int rank;               /* as filed: entitled ones above all priorities */
+	double key;             /* as filed: never later than it is */
+	usec head_submitted;    /* as filed */
+	struct heap_node ready_node; /* pool::ready */
+	struct heap_node join_node;  /* pool::joiners */
+	struct heap_node age_node;   /* pool::ages */
 };
 
 int queue_new(struct queue **ret_queue, struct application *app, struct pool *p);

@@ -37,7 +37,9 @@ uint64_t rng_next(struct rng *r)
 	return result;
 }
 
-/* The bias of the remainder is below n / 2^64: nothing for the waits and choices it is used for. */
+/*
+ * The bias of the remainder is below n / 2^64: nothing for the waits and choices it is used for.
+ */
 uint64_t rng_below(struct rng *r, uint64_t n)
 {
 	return n ? rng_next(r) % n : 0;

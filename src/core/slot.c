@@ -2,13 +2,15 @@
 /*
  * A slot and the tickets on it.
  *
- * Invariants: a slot is in exactly one list, pool::slots[state] or core::free_slots, and its state names that list. It is in
- * pool::checks while it is idle, in pool::lifetimes from when it is up until its lifetime was seen to. More than one ticket is on it
- * only if all are shared. The first ticket's application pays for it, nobody else.
+ * Invariants: a slot is in exactly one list, pool::slots[state] or core::free_slots, and its state
+ * names that list. It is in pool::checks while it is idle, in pool::lifetimes from when it is up
+ * until its lifetime was seen to. More than one ticket is on it only if all are shared. The first
+ * ticket's application pays for it, nobody else.
  *
- * How much work is on it is known by estimate: each shared ticket says how long it expects to take. Where the first one has been
- * running for longer than it expected, nothing is known but that it is slow; it is taken to need as long again as it is over. So
- * expected_end, by which slots are filed, is never later than the estimate, and the first one is refiled until it is up to date.
+ * How much work is on it is known by estimate: each shared ticket says how long it expects to take.
+ * Where the first one has been running for longer than it expected, nothing is known but that it is
+ * slow; it is taken to need as long again as it is over. So expected_end, by which slots are filed,
+ * is never later than the estimate, and the first one is refiled until it is up to date.
  */
 #include "core/slot.h"
 
@@ -76,7 +78,10 @@ struct slot *slot_take(struct pool *p)
 	return s;
 }
 
-/* Neither the one it should have replaced nor the one that should have replaced it waits for it any more. */
+/*
+ * Neither the one it should have replaced nor the one that should have replaced it waits for it any
+ * more.
+ */
 static void unpair(struct slot *s)
 {
 	if (s->replaces)
@@ -121,7 +126,8 @@ void slot_idle(struct slot *s, usec now)
 	    pool_standing(p) > p->settings.max_size)
 		pool_stir(p);
 	pool_call(p);
-	p->due = MIN(p->due, usec_add(now, MIN(p->settings.idle_timeout_us, p->settings.keepalive_us)));
+	p->due = MIN(p->due,
+		     usec_add(now, MIN(p->settings.idle_timeout_us, p->settings.keepalive_us)));
 }
 
 void slot_ping(struct slot *s)
@@ -299,7 +305,7 @@ const char *slot_state_to_string(enum slot_state state)
 {
 	static const char *const names[SLOT_STATES_N] = {
 		[SLOT_FREE] = "free", [SLOT_CONNECTING] = "connecting", [SLOT_IDLE] = "idle",
-		[SLOT_BUSY] = "busy", [SLOT_PINGING] = "pinging",	[SLOT_CLOSING] = "closing",
+		[SLOT_BUSY] = "busy", [SLOT_PINGING] = "pinging",       [SLOT_CLOSING] = "closing",
 	};
 
 	return (unsigned)state < SLOT_STATES_N ? names[state] : "?";

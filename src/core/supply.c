@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How many connections a pool has. It opens one for each ticket that waits and finds none idle, being opened or being checked, up to
- * max_size and max_overflow, the server's ceiling and the budget, so many at once and not before a failed connect's pause is over; and
- * for min_size without anybody waiting. It closes what idles: above max_size after OVERFLOW_IDLE_US, above min_size after idle_timeout,
- * the one that idled longest first. The last used is used next, so that what is too much comes to idle.
+ * How many connections a pool has. It opens one for each ticket that waits and finds none idle,
+ * being opened or being checked, up to max_size and max_overflow, the server's ceiling and the
+ * budget, so many at once and not before a failed connect's pause is over; and for min_size without
+ * anybody waiting. It closes what idles: above max_size after OVERFLOW_IDLE_US, above min_size
+ * after idle_timeout, the one that idled longest first. The last used is used next, so that what is
+ * too much comes to idle.
  *
- * A connection whose lifetime is over is replaced before it goes, if there is room for one more; until then it serves on. Where there
- * is no room it goes when it is idle, and is opened again as need be.
+ * A connection whose lifetime is over is replaced before it goes, if there is room for one more;
+ * until then it serves on. Where there is no room it goes when it is idle, and is opened again as
+ * need be.
  *
- * Invariant: pool::n_slots <= max_size + max_overflow and core::n_slots <= budget hold after every open; they may be exceeded only when
- * the settings were lowered, and then nothing that becomes idle stays.
+ * Invariant: pool::n_slots <= max_size + max_overflow and core::n_slots <= budget hold after every
+ * open; they may be exceeded only when the settings were lowered, and then nothing that becomes
+ * idle stays.
  */
 #include "core/core-internal.h"
 #include "core/queue.h"
@@ -54,7 +58,9 @@ uint32_t supply_wanted(const struct pool *p, usec now)
 	if (p->pressed && coming == 0 && pool_standing(p) < p->settings.max_size)
 		want = MAX(want, 1U);
 	want = MAX(want, less(p->settings.min_size, pool_standing(p)));
-	/* One probe at a time; a connect that began before the breaker opened is as good as one. */
+	/*
+	 * One probe at a time; a connect that began before the breaker opened is as good as one.
+	 */
 	if (p->breaker.state != BREAKER_CLOSED)
 		want = p->n[SLOT_CONNECTING] ? 0 : 1;
 	if (want == 0 || !may_connect(p, now))
@@ -185,7 +191,8 @@ bool supply_renew(struct pool *p, usec now, struct decision *d)
 		if (p->breaker.state != BREAKER_CLOSED || !may_connect(p, now)) {
 			/* What works is kept while no other can be had. */
 			postpone(s, now);
-		} else if (!is_surplus(p, s) && room(p, now) && p->n_slots < p->ceiling.limit && budget_allows(p)) {
+		} else if (!is_surplus(p, s) && room(p, now) && p->n_slots < p->ceiling.limit &&
+			   budget_allows(p)) {
 			heap_remove(&p->lifetimes, &s->lifetime_node);
 			return open_slot(p, s, now, d);
 		} else {
@@ -231,5 +238,6 @@ usec supply_due(const struct pool *p, usec after)
 	if (p->breaker.state == BREAKER_OPEN)
 		due = sooner(due, p->breaker.retry_at, after);
 	due = sooner(due, p->retry_at, after);
-	return p->ceiling.limit == CEILING_UNKNOWN ? due : sooner(due, ceiling_due(&p->ceiling), after);
+	return p->ceiling.limit == CEILING_UNKNOWN ? due
+						   : sooner(due, ceiling_due(&p->ceiling), after);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values below HIST_STEPS have a bucket each. Above, the bucket is given by the position of the highest bit and the HIST_STEPS_LOG2
- * bits behind it. Invariant: `count` is the sum of all buckets.
+ * Values below HIST_STEPS have a bucket each. Above, the bucket is given by the position of the
+ * highest bit and the HIST_STEPS_LOG2 bits behind it. Invariant: `count` is the sum of all buckets.
  */
 #include "util/hist.h"
 

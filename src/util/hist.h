@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A histogram of latencies with a bounded relative error: each power of two is cut into HIST_STEPS equal buckets, so that a quantile
- * is at most 1/HIST_STEPS too high. Adding is a handful of instructions and allocates nothing.
+ * A histogram of latencies with a bounded relative error: each power of two is cut into HIST_STEPS
+ * equal buckets, so that a quantile is at most 1/HIST_STEPS too high. Adding is a handful of
+ * instructions and allocates nothing.
  */
 
 #include <stdint.h>
@@ -23,13 +24,22 @@ struct hist {
 
 void hist_add(struct hist *h, uint64_t value);
 
-/* The smallest bucket bound that at least the part `q` (0 to 1) of all values is at or below; 0 when it is empty. */
+/*
+ * The smallest bucket bound that at least the part `q` (0 to 1) of all values is at or below; 0
+ * when it is empty.
+ */
 uint64_t hist_quantile(const struct hist *h, double q);
 
-/* How many values are at or below `bound`, as far as the buckets can tell: those of the bucket that holds it are counted. */
+/*
+ * How many values are at or below `bound`, as far as the buckets can tell: those of the bucket that
+ * holds it are counted.
+ */
 uint64_t hist_count_to(const struct hist *h, uint64_t bound);
 
 void hist_merge(struct hist *h, const struct hist *other);
 
-/* Forgets half of everything, so that quantiles follow what happens now. `max` becomes the highest bound left. */
+/*
+ * Forgets half of everything, so that quantiles follow what happens now. `max` becomes the highest
+ * bound left.
+ */
 void hist_halve(struct hist *h);

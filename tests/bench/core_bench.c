@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the scheduler costs by itself: nanoseconds for submit, decide, grant and finish, in the cases that matter.
+ * What the scheduler costs by itself: nanoseconds for submit, decide, grant and finish, in the
+ * cases that matter.
  *	idle      one at a time onto an idle connection, nobody waits: the usual case
  *	deadline  the same with a deadline, among 1,000 others that have one
  *	queued    64 at a time on 8 connections of one application
@@ -68,7 +69,8 @@ static void init(struct bench *b, uint32_t size, uint32_t depth)
 	}
 }
 
-static void submit(struct bench *b, struct ticket *t, struct application *app, usec deadline, usec expected_us)
+static void submit(struct bench *b, struct ticket *t, struct application *app, usec deadline,
+		   usec expected_us)
 {
 	t->pool = b->pool;
 	t->app = app;
@@ -151,7 +153,8 @@ static void bench_deadline(struct bench *b)
 {
 	init(b, OTHERS + 8, 1);
 	for (int i = 0; i < OTHERS; i++)
-		submit(b, &b->others[i], b->apps[1], b->now + 1000 * USEC_PER_SEC + (usec)i * 7919 % 1000, 0);
+		submit(b, &b->others[i], b->apps[1],
+		       b->now + 1000 * USEC_PER_SEC + (usec)i * 7919 % 1000, 0);
 	settle(b);
 	for (int i = 0; i < OTHERS; i++)
 		must(b->others[i].state == TICKET_GRANTED);
@@ -173,7 +176,8 @@ static void bench_deadline(struct bench *b)
 }
 
 /* `n` are always under way: what ends is submitted again, behind the others. */
-static void bench_many(struct bench *b, const char *name, uint32_t size, uint32_t depth, int n, int n_apps, usec expected_us)
+static void bench_many(struct bench *b, const char *name, uint32_t size, uint32_t depth, int n,
+		       int n_apps, usec expected_us)
 {
 	double began;
 	int next = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random schedules: several applications and pools, and anything that may happen to them, in any order. A fresh world for each seed,
- * with settings by chance, among them mean ones: budgets smaller than the number of pools, minima that take more than there is, pools
- * without room, queues of length one. In every second schedule nothing breaks, and in every fourth there is always more to do than can be
- * done: whoever starves is found there.
+ * Random schedules: several applications and pools, and anything that may happen to them, in any
+ * order. A fresh world for each seed, with settings by chance, among them mean ones: budgets
+ * smaller than the number of pools, minima that take more than there is, pools without room, queues
+ * of length one. In every second schedule nothing breaks, and in every fourth there is always more
+ * to do than can be done: whoever starves is found there.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,8 +20,12 @@ static struct pool_settings random_pool_settings(struct world *w)
 	s.min_size = world_chance(w, 0.5) ? (uint32_t)world_below(w, s.max_size + 1) : 0;
 	s.pipeline_depth = world_chance(w, 0.6) ? (uint32_t)world_below(w, 16) + 1 : 1;
 	s.idle_timeout_us = world_between(w, 50 * USEC_PER_MS, 60 * USEC_PER_SEC);
-	s.max_lifetime_us = world_chance(w, 0.5) ? world_between(w, USEC_PER_SEC, 100 * USEC_PER_SEC) : USEC_NEVER;
-	s.keepalive_us = world_chance(w, 0.5) ? world_between(w, 100 * USEC_PER_MS, 10 * USEC_PER_SEC) : USEC_NEVER;
+	s.max_lifetime_us = world_chance(w, 0.5)
+				    ? world_between(w, USEC_PER_SEC, 100 * USEC_PER_SEC)
+				    : USEC_NEVER;
+	s.keepalive_us = world_chance(w, 0.5)
+				 ? world_between(w, 100 * USEC_PER_MS, 10 * USEC_PER_SEC)
+				 : USEC_NEVER;
 	s.breaker_threshold = (uint32_t)world_below(w, 10);
 	s.breaker_reset_us = world_between(w, 200 * USEC_PER_MS, 10 * USEC_PER_SEC);
 	return s;
@@ -57,7 +62,9 @@ static void arrive(struct world *w)
 	} else if (world_chance(w, 0.7)) {
 		t->pipelined = true;
 		/* What is expected is mostly right, and sometimes not known. */
-		t->expected_us = world_chance(w, 0.1) ? 0 : world_between(w, j->run_us / 2 + 1, 2 * j->run_us + 2);
+		t->expected_us = world_chance(w, 0.1)
+					 ? 0
+					 : world_between(w, j->run_us / 2 + 1, 2 * j->run_us + 2);
 	}
 	if (world_chance(w, 0.3))
 		t->deadline = w->now + world_between(w, USEC_PER_MS, 5 * USEC_PER_SEC);
@@ -140,9 +147,11 @@ static void server_changes(struct world *w)
 static void heal(struct world *w)
 {
 	for (uint32_t i = 0; i < w->n_servers; i++)
-		w->servers[i] = (struct server){
-			.up = true, .knows_us = true, .max = 20, .ours = w->servers[i].ours, .connect_us = 20000
-		};
+		w->servers[i] = (struct server){ .up = true,
+						 .knows_us = true,
+						 .max = 20,
+						 .ours = w->servers[i].ours,
+						 .connect_us = 20000 };
 	for (uint32_t i = 0; i < w->n_pools; i++) {
 		pool_reset(w->pools[i], w->now);
 		pool_resume(w->pools[i], w->now);
@@ -230,10 +239,17 @@ static const struct {
 	double chance;
 	bool calm; /* happens where nothing goes wrong as well */
 } happenings[] = {
-	{ arrive_many, 0.70, true },    { client_dies, 0.10, true },        { connection_dies, 0.03, false },
-	{ server_restarts, 0.01, false }, { server_changes, 0.03, false },  { discover, 0.01, false },
-	{ reload, 0.02, false },        { command, 0.02, false },           { pools_come_and_go, 0.005, false },
-	{ admin_revokes, 0.02, true },  { heal, 0.01, false },
+	{ arrive_many, 0.70, true },
+	{ client_dies, 0.10, true },
+	{ connection_dies, 0.03, false },
+	{ server_restarts, 0.01, false },
+	{ server_changes, 0.03, false },
+	{ discover, 0.01, false },
+	{ reload, 0.02, false },
+	{ command, 0.02, false },
+	{ pools_come_and_go, 0.005, false },
+	{ admin_revokes, 0.02, true },
+	{ heal, 0.01, false },
 };
 
 static void something_happens(struct world *w, bool calm)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must hold after every step, computed anew from what the world and the public counts know, not from how the core keeps its
- * books: queues, heaps and estimates are not looked at.
+ * What must hold after every step, computed anew from what the world and the public counts know,
+ * not from how the core keeps its books: queues, heaps and estimates are not looked at.
  */
 #include <inttypes.h>
 
@@ -34,7 +34,8 @@ void check_open(struct world *w, const struct decision *d)
 	demand(w, n.slots <= w->settings.budget);
 	demand(w, d->pool->n_slots <= limit_of(d->pool));
 	demand(w, d->pool->n_slots <= d->pool->ceiling.hard);
-	demand(w, !w->settings.max_connecting || d->pool->n[SLOT_CONNECTING] <= w->settings.max_connecting);
+	demand(w, !w->settings.max_connecting ||
+			  d->pool->n[SLOT_CONNECTING] <= w->settings.max_connecting);
 	demand(w, is_serving(w, d->pool) && !n.draining);
 	demand(w, d->pool->breaker.state == BREAKER_CLOSED || d->pool->n[SLOT_CONNECTING] == 1);
 }
@@ -89,14 +90,15 @@ void check_minima(struct world *w, const struct decision *d)
 	if (d->depth > 0 || app->share.min > app->in_use - 1)
 		return;
 	/* although the minima of all leave something for others, */
-	if (minima_at(w, d->pool) >= d->pool->n_slots - d->pool->n[SLOT_CLOSING] - d->pool->n[SLOT_CONNECTING])
+	if (minima_at(w, d->pool) >=
+	    d->pool->n_slots - d->pool->n[SLOT_CLOSING] - d->pool->n[SLOT_CONNECTING])
 		return;
 	/* and nobody who is below his own waits for one. */
 	TAILQ_FOREACH(j, &w->jobs, all) {
 		const struct ticket *t = &j->lease.ticket;
 
-		demand(w, t->state != TICKET_WAITING || t->pool != d->pool || is_held_back(t->app) ||
-				  t->app->in_use >= t->app->share.min);
+		demand(w, t->state != TICKET_WAITING || t->pool != d->pool ||
+				  is_held_back(t->app) || t->app->in_use >= t->app->share.min);
 	}
 }
 
@@ -156,7 +158,8 @@ static void check_marks(struct world *w)
 			retiring += c->slot->retiring;
 			draining += c->slot->draining;
 			demand(w, !c->slot->replaces || c->slot->replaces->replaced_by == c->slot);
-			demand(w, !c->slot->replaced_by || c->slot->replaced_by->replaces == c->slot);
+			demand(w,
+			       !c->slot->replaced_by || c->slot->replaced_by->replaces == c->slot);
 		}
 		demand(w, retiring == p->n_retiring && draining == p->n_draining);
 	}
@@ -179,7 +182,10 @@ static void check_conns(struct world *w)
 	}
 }
 
-/* The least work that a shared ticket could be put behind, where that is known: not behind one that is over its time. */
+/*
+ * The least work that a shared ticket could be put behind, where that is known: not behind one that
+ * is over its time.
+ */
 static usec least_work(const struct world *w, const struct pool *p)
 {
 	usec least = USEC_NEVER;
@@ -190,7 +196,8 @@ static usec least_work(const struct world *w, const struct pool *p)
 		const struct ticket *first = TAILQ_FIRST(&s->tickets), *t;
 		usec work = 0;
 
-		if (s->pool != p || !first || !first->shared || s->retiring || s->depth >= p->settings.pipeline_depth ||
+		if (s->pool != p || !first || !first->shared || s->retiring ||
+		    s->depth >= p->settings.pipeline_depth ||
 		    w->now - s->headed > first->expected_us)
 			continue;
 		TAILQ_FOREACH(t, &s->tickets, link)
@@ -201,8 +208,9 @@ static usec least_work(const struct world *w, const struct pool *p)
 }
 
 /*
- * Where somebody waits who may have it, no connection idles. And where shared tickets alone wait, not even the first ones of all
- * applications fit behind what runs: the one whose turn it is does not.
+ * Where somebody waits who may have it, no connection idles. And where shared tickets alone wait,
+ * not even the first ones of all applications fit behind what runs: the one whose turn it is does
+ * not.
  */
 static void check_pool(struct world *w, const struct pool *p)
 {
@@ -235,7 +243,10 @@ static void check_work_conserving(struct world *w)
 		check_pool(w, w->pools[i]);
 }
 
-/* Where the budget and the pool have room and nothing forbids connecting, those who wait have something coming. */
+/*
+ * Where the budget and the pool have room and nothing forbids connecting, those who wait have
+ * something coming.
+ */
 static void check_opening(struct world *w)
 {
 	struct core_numbers n;
@@ -249,12 +260,15 @@ static void check_opening(struct world *w)
 		bool waits = false;
 		const struct job *j;
 
-		if (!is_serving(w, p) || p->breaker.state != BREAKER_CLOSED || p->retry_at > w->now || n.draining)
+		if (!is_serving(w, p) || p->breaker.state != BREAKER_CLOSED ||
+		    p->retry_at > w->now || n.draining)
 			continue;
-		if (n.slots + reserved >= w->settings.budget || p->n_slots >= limit_of(p) || p->n_slots >= p->ceiling.limit)
+		if (n.slots + reserved >= w->settings.budget || p->n_slots >= limit_of(p) ||
+		    p->n_slots >= p->ceiling.limit)
 			continue;
 		TAILQ_FOREACH(j, &w->jobs, all)
-			waits |= j->lease.ticket.pool == p && j->lease.ticket.state == TICKET_WAITING &&
+			waits |= j->lease.ticket.pool == p &&
+				 j->lease.ticket.state == TICKET_WAITING &&
 				 !is_held_back(j->lease.ticket.app);
 		demand(w, !waits || p->n[SLOT_CONNECTING] + p->n[SLOT_PINGING] > 0);
 	}
@@ -269,13 +283,15 @@ static void check_starvation(struct world *w)
 	TAILQ_FOREACH(j, &w->jobs, all)
 		for (uint32_t a = 0; a < w->n_apps; a++)
 			for (uint32_t i = 0; i < w->n_pools; i++)
-				waits[a][i] |= j->lease.ticket.app == w->apps[a] && j->lease.ticket.pool == w->pools[i] &&
+				waits[a][i] |= j->lease.ticket.app == w->apps[a] &&
+					       j->lease.ticket.pool == w->pools[i] &&
 					       j->lease.ticket.state == TICKET_WAITING;
 	for (uint32_t a = 0; a < w->n_apps; a++)
 		for (uint32_t i = 0; i < w->n_pools; i++) {
 			const struct pool *p = w->pools[i];
 			bool could = waits[a][i] && !is_held_back(w->apps[a]) && is_serving(w, p) &&
-				     p->breaker.state == BREAKER_CLOSED && p->retry_at == 0 && p->ceiling.limit > 0;
+				     p->breaker.state == BREAKER_CLOSED && p->retry_at == 0 &&
+				     p->ceiling.limit > 0;
 
 			if (!could || w->eligible_since[a][i] == 0)
 				w->eligible_since[a][i] = w->now;

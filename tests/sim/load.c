@@ -48,7 +48,8 @@ static void on_end(struct world *w, struct job *j)
 
 static void ask(struct world *w, struct load *load)
 {
-	struct job *j = job_new(w, load->app, load->pool, world_between(w, load->least_us, load->most_us));
+	struct job *j =
+		job_new(w, load->app, load->pool, world_between(w, load->least_us, load->most_us));
 
 	if (load->stopped) {
 		free(j);
@@ -80,11 +81,13 @@ void loads_init(struct loads *l, uint64_t seed, uint32_t budget)
 	world_init(&l->world, seed, &settings);
 	l->world.on_grant = on_grant;
 	l->world.n_servers = 1;
-	l->world.servers[0] = (struct server){ .up = true, .knows_us = true, .max = 1000, .connect_us = 5000 };
+	l->world.servers[0] =
+		(struct server){ .up = true, .knows_us = true, .max = 1000, .connect_us = 5000 };
 }
 
-struct load *load_add(struct loads *l, const char *name, struct pool *p, const struct share_settings *share,
-		      uint32_t workers, usec least_us, usec most_us)
+struct load *load_add(struct loads *l, const char *name, struct pool *p,
+		      const struct share_settings *share, uint32_t workers, usec least_us,
+		      usec most_us)
 {
 	struct load *load = &l->load[l->n++];
 

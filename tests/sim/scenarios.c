@@ -24,10 +24,14 @@ static double in_ms(usec t)
 	return (double)t / 1000.0;
 }
 
-/* Equal applications with statements of very different length, ten virtual seconds of full load. */
+/*
+ * Equal applications with statements of very different length, ten virtual seconds of full load.
+ */
 bool scenario_fairness(uint64_t seed)
 {
-	static const usec lengths[][2] = { { MS, MS }, { 10 * MS, 10 * MS }, { 100 * MS, 100 * MS }, { MS, 100 * MS } };
+	static const usec lengths[][2] = {
+		{ MS, MS }, { 10 * MS, 10 * MS }, { 100 * MS, 100 * MS }, { MS, 100 * MS }
+	};
 	struct loads loads, *l = &loads;
 	struct pool *p;
 	double index;
@@ -45,9 +49,10 @@ bool scenario_fairness(uint64_t seed)
 	loads_measure(l);
 	index = jain(l, l->n);
 	for (uint32_t i = 0; i < l->n; i++)
-		printf("fairness: %3.0f to %3.0f ms statements: %6.2f connection-seconds, %6" PRIu64 " requests\n",
-		       in_ms(l->load[i].least_us), in_ms(l->load[i].most_us), (double)l->load[i].connection_us / 1e6,
-		       l->load[i].done);
+		printf("fairness: %3.0f to %3.0f ms statements: %6.2f connection-seconds, %6" PRIu64
+		       " requests\n",
+		       in_ms(l->load[i].least_us), in_ms(l->load[i].most_us),
+		       (double)l->load[i].connection_us / 1e6, l->load[i].done);
 	printf("fairness: Jain's index %.4f (at least 0.98)\n", index);
 	loads_end(l);
 	return index >= 0.98;
@@ -78,7 +83,9 @@ bool scenario_weights(uint64_t seed)
 	for (uint32_t i = 0; i < l->n; i++) {
 		double part = (double)l->load[i].connection_us / sum, due = weights[i] / 8.0;
 
-		printf("weights: weight %" PRIu32 ": %.3f of all connection-seconds (%.3f is due)\n", weights[i], part, due);
+		printf("weights: weight %" PRIu32
+		       ": %.3f of all connection-seconds (%.3f is due)\n",
+		       weights[i], part, due);
 		worst = MAX(worst, fabs(part - due) / due);
 	}
 	printf("weights: largest deviation %.1f %% (at most 5 %%)\n", worst * 100);
@@ -86,7 +93,8 @@ bool scenario_weights(uint64_t seed)
 	return worst <= 0.05;
 }
 
-static bool neighbour(uint64_t seed, const struct share_settings *api_share, uint32_t n_seeds, const char *how)
+static bool neighbour(uint64_t seed, const struct share_settings *api_share, uint32_t n_seeds,
+		      const char *how)
 {
 	struct loads loads, *l = &loads;
 	struct load *api;
@@ -106,9 +114,11 @@ static bool neighbour(uint64_t seed, const struct share_settings *api_share, uin
 	load_start(l, api);
 	loads_run(l, 60 * SEC);
 	p99 = hist_quantile(&api->waits, 0.99);
-	printf("neighbour: API beside %" PRIu32 " seed scripts, %s: wait p50 %.1f ms, p99 %.1f ms, max %.1f ms "
+	printf("neighbour: API beside %" PRIu32
+	       " seed scripts, %s: wait p50 %.1f ms, p99 %.1f ms, max %.1f ms "
 	       "(p99 at most 400 ms); %" PRIu64 " requests\n",
-	       n_seeds, how, in_ms(hist_quantile(&api->waits, 0.5)), in_ms(p99), in_ms(api->waits.max), api->done);
+	       n_seeds, how, in_ms(hist_quantile(&api->waits, 0.5)), in_ms(p99),
+	       in_ms(api->waits.max), api->done);
 	loads_end(l);
 	return p99 <= 2 * 200 * MS;
 }
@@ -122,7 +132,9 @@ bool scenario_neighbour(uint64_t seed)
 	return neighbour(seed, &plain, 3, "equal weights") && ok;
 }
 
-/* How long from when it first asks until the application has its minimum; what it was at the worst. */
+/*
+ * How long from when it first asks until the application has its minimum; what it was at the worst.
+ */
 static void time_to_minimum(struct loads *l, struct load *load, usec *worst)
 {
 	usec begin = l->world.now;
@@ -166,7 +178,8 @@ bool scenario_minimum(uint64_t seed)
 		time_to_minimum(l, one, &worst);
 		quiet(l, one, 10 * SEC);
 	}
-	printf("minimum: 4 of 10 connections held within %.0f ms of asking, at the worst of 100 times (at most 1000 ms)\n",
+	printf("minimum: 4 of 10 connections held within %.0f ms of asking, at the worst of 100 "
+	       "times (at most 1000 ms)\n",
 	       in_ms(worst));
 	loads_end(l);
 	return worst > 0 && worst <= SEC;
@@ -211,17 +224,22 @@ bool scenario_full_server(uint64_t seed)
 	}
 	part = held / free;
 	refused = l->world.refused;
-	printf("full-server: %" PRIu64 " of %" PRIu64 " requests refused (0), %.1f %% of what others leave is in use (at least 85 %%), "
-	       "%" PRIu64 " of %" PRIu64 " connects were refused by the server, others held %.1f on average\n",
-	       refused, l->world.submitted, part * 100, p->stats.failures_total[SLOT_FAILURE_SERVER_FULL],
-	       p->stats.connects_total + p->stats.connect_failures_total, server->max - free / 12000);
+	printf("full-server: %" PRIu64 " of %" PRIu64
+	       " requests refused (0), %.1f %% of what others leave is in use (at least 85 %%), "
+	       "%" PRIu64 " of %" PRIu64
+	       " connects were refused by the server, others held %.1f on average\n",
+	       refused, l->world.submitted, part * 100,
+	       p->stats.failures_total[SLOT_FAILURE_SERVER_FULL],
+	       p->stats.connects_total + p->stats.connect_failures_total,
+	       server->max - free / 12000);
 	loads_end(l);
 	return refused == 0 && part >= 0.85;
 }
 
 bool scenario_priorities(uint64_t seed)
 {
-	const struct share_settings high = { .weight = 1, .priority = 5 }, low = { .weight = 1, .priority = -5 };
+	const struct share_settings high = { .weight = 1, .priority = 5 },
+				    low = { .weight = 1, .priority = -5 };
 	struct loads loads, *l = &loads;
 	struct pool *p;
 	double part;
@@ -234,9 +252,11 @@ bool scenario_priorities(uint64_t seed)
 	loads_mark(l);
 	loads_run(l, 60 * SEC);
 	loads_measure(l);
-	part = (double)l->load[0].connection_us / (double)(l->load[0].connection_us + l->load[1].connection_us);
-	printf("priorities: the higher one has %.1f %% (at least 85 %%), the lower one waits %.1f s at most (5 s)\n", part * 100,
-	       in_ms(l->load[1].waits.max) / 1000);
+	part = (double)l->load[0].connection_us /
+	       (double)(l->load[0].connection_us + l->load[1].connection_us);
+	printf("priorities: the higher one has %.1f %% (at least 85 %%), the lower one waits %.1f "
+	       "s at most (5 s)\n",
+	       part * 100, in_ms(l->load[1].waits.max) / 1000);
 	loads_end(l);
 	return part >= 0.85 && l->load[1].waits.max <= 5 * SEC;
 }
@@ -292,16 +312,21 @@ bool scenario_pipelining(uint64_t seed)
 	loads_run(l, 10 * SEC);
 	loads_measure(l);
 	part = (double)job->connection_us / (double)(job->connection_us + api->connection_us);
-	printf("pipelining: p99 of short statements %.2f ms beside 1 %% that are 100 times as long, %.2f ms without: %.2f times "
+	printf("pipelining: p99 of short statements %.2f ms beside 1 %% that are 100 times as "
+	       "long, %.2f ms without: %.2f times "
 	       "(at most 1.5); %.2f ms where it is not known which\n",
 	       in_ms(with), in_ms(without), ratio, in_ms(short_p99(seed, 16, true)));
-	printf("pipelining: what wants connections alone has %.1f %% beside a stream of 64 (45 to 55 %%), waits p99 %.1f ms\n",
+	printf("pipelining: what wants connections alone has %.1f %% beside a stream of 64 (45 to "
+	       "55 %%), waits p99 %.1f ms\n",
 	       part * 100, in_ms(hist_quantile(&job->waits, 0.99)));
 	loads_end(l);
 	return ratio <= 1.5 && part >= 0.45 && part <= 0.55;
 }
 
-/* Two pools want all of one budget; then one of them nothing; then there is one connection for both. */
+/*
+ * Two pools want all of one budget; then one of them nothing; then there is one connection for
+ * both.
+ */
 bool scenario_budget(uint64_t seed)
 {
 	struct loads loads, *l = &loads;
@@ -328,8 +353,9 @@ bool scenario_budget(uint64_t seed)
 	loads_run(l, 10 * SEC);
 	loads_mark(l);
 	loads_run(l, 30 * SEC);
-	printf("budget: of 10, %" PRIu32 " to each of two (5), %" PRIu32 " to one alone (10); of 1, the two had %" PRIu64
-	       " and %" PRIu64 " requests in 30 s (both over 100)\n",
+	printf("budget: of 10, %" PRIu32 " to each of two (5), %" PRIu32
+	       " to one alone (10); of 1, the two had %" PRIu64 " and %" PRIu64
+	       " requests in 30 s (both over 100)\n",
 	       equal, alone, l->load[0].done, l->load[1].done);
 	ok = ok && equal == 5 && alone == 10 && l->load[0].done > 100 && l->load[1].done > 100;
 	loads_end(l);

@@ -2,8 +2,9 @@
 /*
  * sim [--seed N] [--steps N] [--seconds N] [--scenario NAME|all]
  *
- * Runs random schedules, one for each seed from N on, until the time is over; without --seconds one schedule. With --scenario it
- * measures instead. Ends with status 0 if nothing was violated; otherwise the seed is printed, and --seed with it repeats the run.
+ * Runs random schedules, one for each seed from N on, until the time is over; without --seconds one
+ * schedule. With --scenario it measures instead. Ends with status 0 if nothing was violated;
+ * otherwise the seed is printed, and --seed with it repeats the run.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -34,7 +35,9 @@ static const struct {
 
 static void usage(const char *name)
 {
-	fprintf(stderr, "usage: %s [--seed N] [--steps N] [--seconds N] [--scenario NAME|all]\nscenarios:", name);
+	fprintf(stderr,
+		"usage: %s [--seed N] [--steps N] [--seconds N] [--scenario NAME|all]\nscenarios:",
+		name);
 	for (unsigned i = 0; i < ARRAY_LEN(scenarios); i++)
 		fprintf(stderr, " %s", scenarios[i].name);
 	fprintf(stderr, "\n");
@@ -107,11 +110,13 @@ static void run_chaos(const struct options *o)
 		virtual_seconds += chaos_run(o->seed + runs++, o->steps);
 		if (seconds_since(&begin) - told >= 10) {
 			told = seconds_since(&begin);
-			printf("sim: %" PRIu64 " schedules, %.0f virtual seconds\n", runs, virtual_seconds);
+			printf("sim: %" PRIu64 " schedules, %.0f virtual seconds\n", runs,
+			       virtual_seconds);
 			fflush(stdout);
 		}
 	} while (seconds_since(&begin) < o->seconds);
-	printf("sim: %" PRIu64 " schedules of %" PRIu64 " steps from seed %" PRIu64 ", %.0f virtual seconds, nothing violated\n",
+	printf("sim: %" PRIu64 " schedules of %" PRIu64 " steps from seed %" PRIu64
+	       ", %.0f virtual seconds, nothing violated\n",
 	       runs, o->steps, o->seed, virtual_seconds);
 }
 

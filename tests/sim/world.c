@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world's mechanics. Each thing that takes time is an event in one heap; world_step() fires the next one, or lets the core wake,
- * and world_settle() then does what the core decides until it has nothing more to say. The jobs on a connection are known here as
- * well as in the core, so that each can be held against the other.
+ * The world's mechanics. Each thing that takes time is an event in one heap; world_step() fires the
+ * next one, or lets the core wake, and world_settle() then does what the core decides until it has
+ * nothing more to say. The jobs on a connection are known here as well as in the core, so that each
+ * can be held against the other.
  */
 #include "world.h"
 
@@ -13,8 +14,9 @@
 
 _Noreturn void world_fail(const struct world *w, const char *what, const char *file, int line)
 {
-	fprintf(stderr, "%s:%d: violated: %s\nseed %" PRIu64 ", step %" PRIu64 ", virtual time %.6f s\n", file, line, what,
-		w->seed, w->steps, (double)w->now / 1e6);
+	fprintf(stderr,
+		"%s:%d: violated: %s\nseed %" PRIu64 ", step %" PRIu64 ", virtual time %.6f s\n",
+		file, line, what, w->seed, w->steps, (double)w->now / 1e6);
 	abort();
 }
 
@@ -25,7 +27,9 @@ static bool sooner(const struct heap_node *a, const struct heap_node *b)
 
 void world_init(struct world *w, uint64_t seed, const struct core_settings *settings)
 {
-	*w = (struct world){ .seed = seed, .now = USEC_PER_SEC, .settings = *settings, .most_depth = 1 };
+	*w = (struct world){
+		.seed = seed, .now = USEC_PER_SEC, .settings = *settings, .most_depth = 1
+	};
 	rng_init(&w->rng, seed);
 	heap_init(&w->events, sooner);
 	LIST_INIT(&w->conns);
@@ -191,7 +195,8 @@ static void on_lease_statement(struct world *w, struct event *e)
 
 	if (j->lease.state == LEASE_REVOKING)
 		return;
-	lease_enter(&j->lease, world_chance(w, 0.5) ? LEASE_IDLE : LEASE_IDLE_IN_TRANSACTION, w->now);
+	lease_enter(&j->lease, world_chance(w, 0.5) ? LEASE_IDLE : LEASE_IDLE_IN_TRANSACTION,
+		    w->now);
 	if (world_chance(w, 0.1))
 		lease_renew(&j->lease, 0, w->now);
 	if (j->forgets)
@@ -319,8 +324,8 @@ static void carry_out_open(struct world *w, const struct decision *d)
 	world_schedule(w, &c->event, w->now + world_below(w, c->server->connect_us));
 }
 
-static void carry_out_later(struct world *w, const struct decision *d, void (*fire)(struct world *, struct event *),
-			    usec most)
+static void carry_out_later(struct world *w, const struct decision *d,
+			    void (*fire)(struct world *, struct event *), usec most)
 {
 	struct conn *c = d->slot->owner;
 
@@ -458,7 +463,8 @@ void world_end(struct world *w)
 		demand(w, w->servers[i].ours == 0);
 	for (uint32_t i = 0; i < w->n_apps; i++) {
 		demand(w, w->apps[i]->stats.granted_total == w->apps[i]->stats.finished_total);
-		demand(w, w->apps[i]->in_use == 0 && w->apps[i]->granted == 0 && w->apps[i]->waiting == 0);
+		demand(w, w->apps[i]->in_use == 0 && w->apps[i]->granted == 0 &&
+				  w->apps[i]->waiting == 0);
 		application_unref(w->apps[i]);
 	}
 	w->core = core_free(w->core);

@@ -111,7 +111,8 @@ void fixture_configure(struct fixture *f, const struct pool_settings *s)
 	pool_configure(f->pool, s, f->now);
 }
 
-struct application *fixture_app(struct fixture *f, const char *name, const struct share_settings *share)
+struct application *fixture_app(struct fixture *f, const char *name,
+				const struct share_settings *share)
 {
 	struct application *app;
 
@@ -136,7 +137,8 @@ struct ticket *fixture_submit(struct fixture *f, unsigned i, struct application 
 	return t;
 }
 
-struct ticket *fixture_submit_shared(struct fixture *f, unsigned i, struct application *app, usec expected_us)
+struct ticket *fixture_submit_shared(struct fixture *f, unsigned i, struct application *app,
+				     usec expected_us)
 {
 	struct ticket *t = fixture_ticket(f, i, app);
 

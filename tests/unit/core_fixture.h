@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A core with a pool and applications under a virtual clock, whose decisions a test takes one by one or has carried out. */
+/*
+ * A core with a pool and applications under a virtual clock, whose decisions a test takes one by
+ * one or has carried out.
+ */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -43,21 +46,26 @@ struct fixture {
 	bool server_full; /* opening fails so */
 };
 
-extern const struct core_settings fixture_core_settings;  /* a budget of 10, queues of 100 */
-extern const struct pool_settings fixture_pool_settings;  /* a size of 10 and nothing else */
-extern const struct share_settings fixture_share;         /* weight 1 */
+extern const struct core_settings fixture_core_settings; /* a budget of 10, queues of 100 */
+extern const struct pool_settings fixture_pool_settings; /* a size of 10 and nothing else */
+extern const struct share_settings fixture_share;        /* weight 1 */
 
-/* A pool "pool" and an application "app" with the settings above; teardown frees what is left. For cmocka. */
+/*
+ * A pool "pool" and an application "app" with the settings above; teardown frees what is left. For
+ * cmocka.
+ */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
 void fixture_configure(struct fixture *f, const struct pool_settings *s);
-struct application *fixture_app(struct fixture *f, const char *name, const struct share_settings *share);
+struct application *fixture_app(struct fixture *f, const char *name,
+				const struct share_settings *share);
 
 /* tickets[i] of `app` at f->pool, without deadlines; to be changed before fixture_submit(). */
 struct ticket *fixture_ticket(struct fixture *f, unsigned i, struct application *app);
 struct ticket *fixture_submit(struct fixture *f, unsigned i, struct application *app);
-struct ticket *fixture_submit_shared(struct fixture *f, unsigned i, struct application *app, usec expected_us);
+struct ticket *fixture_submit_shared(struct fixture *f, unsigned i, struct application *app,
+				     usec expected_us);
 void fixture_finish(struct fixture *f, struct ticket *t);
 
 /* The next decision, DECISION_NONE if there is none. */
@@ -68,8 +76,14 @@ struct decision fixture_expect(struct fixture *f, enum decision_type type);
 /* Carries out all decisions at once: connects and closes take no time. Counts start anew. */
 void fixture_settle(struct fixture *f);
 
-/* Lets time pass and settles whenever the core wants to be woken. Counts start anew, and run over the whole time. */
+/*
+ * Lets time pass and settles whenever the core wants to be woken. Counts start anew, and run over
+ * the whole time.
+ */
 void fixture_pass(struct fixture *f, usec time);
 
-/* The n-th allocation from now on fails; 0: none does. Returns how many there were since the last call. */
+/*
+ * The n-th allocation from now on fails; 0: none does. Returns how many there were since the last
+ * call.
+ */
 long fixture_fail_malloc(long n);

@@ -98,7 +98,8 @@ static void test_thousands_are_found(void **state)
 		snprintf(name, sizeof(name), "worker-%d", i);
 		fixture_app(f, name, &fixture_share);
 	}
-	assert_int_equal(application_get(f->core, "one more", &fixture_share, &app), APPLICATION_E_LIMIT);
+	assert_int_equal(application_get(f->core, "one more", &fixture_share, &app),
+			 APPLICATION_E_LIMIT);
 	for (int i = 0; i < APPLICATIONS_DEFAULT - 1; i++) {
 		snprintf(name, sizeof(name), "worker-%d", i);
 		assert_string_equal(application_find(f->core, name)->name, name);

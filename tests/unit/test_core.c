@@ -26,8 +26,11 @@ static void test_a_ticket_gets_a_connection_that_is_opened_for_it(void **state)
 
 static void test_a_finished_connection_goes_to_the_next_in_order_of_arrival(void **state)
 {
-	const struct pool_settings one = { .max_size = 1, .pipeline_depth = 1, .idle_timeout_us = USEC_NEVER,
-					   .max_lifetime_us = USEC_NEVER, .keepalive_us = USEC_NEVER };
+	const struct pool_settings one = { .max_size = 1,
+					   .pipeline_depth = 1,
+					   .idle_timeout_us = USEC_NEVER,
+					   .max_lifetime_us = USEC_NEVER,
+					   .keepalive_us = USEC_NEVER };
 	struct fixture *f = *state;
 
 	fixture_configure(f, &one);

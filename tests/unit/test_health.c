@@ -21,11 +21,14 @@ static void test_the_budget_has_two_thresholds(void **state)
 
 	(void)state;
 	health_of_budget(s, 15, 20, 0, &c);
-	assert_check(&c, HEALTH_HEALTHY, "15 of 20 connections are in use (75 %), 0 requests wait.");
+	assert_check(&c, HEALTH_HEALTHY,
+		     "15 of 20 connections are in use (75 %), 0 requests wait.");
 	health_of_budget(s, 16, 20, 2, &c);
-	assert_check(&c, HEALTH_DEGRADED, "16 of 20 connections are in use (80 %), 2 requests wait.");
+	assert_check(&c, HEALTH_DEGRADED,
+		     "16 of 20 connections are in use (80 %), 2 requests wait.");
 	health_of_budget(s, 18, 20, 3, &c);
-	assert_check(&c, HEALTH_UNHEALTHY, "18 of 20 connections are in use (90 %), 3 requests wait.");
+	assert_check(&c, HEALTH_UNHEALTHY,
+		     "18 of 20 connections are in use (90 %), 3 requests wait.");
 	health_of_budget(s, 0, 0, 3, &c);
 	assert_int_equal(c.level, HEALTH_UNHEALTHY);
 	health_of_budget(s, 0, 0, 0, &c);
@@ -38,9 +41,11 @@ static void test_slow_acquisition_degrades(void **state)
 
 	(void)state;
 	health_of_acquisition(&fixture_core_settings, 50 * MS, &c);
-	assert_check(&c, HEALTH_HEALTHY, "It takes 50.0 ms to get a connection (the limit is 50.0 ms).");
+	assert_check(&c, HEALTH_HEALTHY,
+		     "It takes 50.0 ms to get a connection (the limit is 50.0 ms).");
 	health_of_acquisition(&fixture_core_settings, 51 * MS, &c);
-	assert_check(&c, HEALTH_DEGRADED, "It takes 51.0 ms to get a connection (the limit is 50.0 ms).");
+	assert_check(&c, HEALTH_DEGRADED,
+		     "It takes 51.0 ms to get a connection (the limit is 50.0 ms).");
 }
 
 static void test_the_database_s_state_has_a_cause_and_a_remedy(void **state)
@@ -54,15 +59,17 @@ static void test_the_database_s_state_has_a_cause_and_a_remedy(void **state)
 	b.failures = 2;
 	b.cause = SLOT_FAILURE_NETWORK;
 	health_of_database(&b, 3, 0, 0, &c);
-	assert_check(&c, HEALTH_DEGRADED, "The last 2 connects failed (network); 3 connections are up.");
+	assert_check(&c, HEALTH_DEGRADED,
+		     "The last 2 connects failed (network); 3 connections are up.");
 	health_of_database(&b, 0, 0, 0, &c);
 	assert_int_equal(c.level, HEALTH_UNHEALTHY);
 	b.state = BREAKER_OPEN;
 	b.cause = SLOT_FAILURE_AUTH;
 	b.since = SEC;
 	health_of_database(&b, 3, 1500 * MS, 3 * SEC, &c);
-	assert_check(&c, HEALTH_UNHEALTHY,
-		     "The breaker is open since 2.0 s (authentication); the next attempt is in 1.5 s.");
+	assert_check(
+		&c, HEALTH_UNHEALTHY,
+		"The breaker is open since 2.0 s (authentication); the next attempt is in 1.5 s.");
 	assert_non_null(strstr(c.advice, "password"));
 	b.cause = SLOT_FAILURE_OTHER;
 	health_of_database(&b, 3, 0, 3 * SEC, &c);
@@ -79,10 +86,12 @@ static void test_what_the_server_does_not_give_is_said_with_the_number_that_fits
 
 	(void)state;
 	health_of_limits(50, 22, 22, &c);
-	assert_check(&c, HEALTH_DEGRADED, "Up to 50 connections are asked for, the server's limits leave 22.");
+	assert_check(&c, HEALTH_DEGRADED,
+		     "Up to 50 connections are asked for, the server's limits leave 22.");
 	assert_non_null(strstr(c.advice, "22"));
 	health_of_limits(50, 22, 0, &c);
-	assert_check(&c, HEALTH_DEGRADED, "The server is full: it lets us have 22 of 50 connections.");
+	assert_check(&c, HEALTH_DEGRADED,
+		     "The server is full: it lets us have 22 of 50 connections.");
 	health_of_limits(50, 50, 0, &c);
 	assert_check(&c, HEALTH_HEALTHY, "The server's limits leave room for all 50 connections.");
 }

@@ -4,9 +4,10 @@
 
 #define given(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
-static const struct lease_settings patient = {
-	.hold_us = USEC_NEVER, .idle_us = USEC_NEVER, .idle_transaction_us = USEC_NEVER, .transaction_us = USEC_NEVER
-};
+static const struct lease_settings patient = { .hold_us = USEC_NEVER,
+					       .idle_us = USEC_NEVER,
+					       .idle_transaction_us = USEC_NEVER,
+					       .transaction_us = USEC_NEVER };
 
 /* A ticket of a lease that is not in the fixture. */
 static void take(struct fixture *f, struct lease *l, const struct lease_settings *s)
@@ -126,7 +127,8 @@ static void test_only_some_states_follow_on_others(void **state)
 		for (int to = 0; to < 5; to++) {
 			const struct lease l = { .state = (enum lease_state)from };
 
-			assert_int_equal(lease_may_enter(&l, (enum lease_state)to), allowed[from][to]);
+			assert_int_equal(lease_may_enter(&l, (enum lease_state)to),
+					 allowed[from][to]);
 			assert_string_not_equal(lease_state_to_string((enum lease_state)to), "?");
 		}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How many connections a pool has: warmth, pressure, idling, lifetimes, checks, failures, and several pools under one budget. */
+/* How many connections a pool has: warmth, pressure, idling, lifetimes, checks, failures. */
 #include <errno.h>
 
 #include "core_fixture.h"
@@ -29,7 +29,8 @@ static void test_min_size_is_opened_without_anybody_asking(void **state)
 	fixture_settle(f);
 	assert_int_equal(f->opened, 4);
 	/* And again, when one is lost. */
-	core_slot_failed(f->core, TAILQ_FIRST(&f->pool->slots[SLOT_IDLE]), SLOT_FAILURE_NETWORK, f->now);
+	core_slot_failed(f->core, TAILQ_FIRST(&f->pool->slots[SLOT_IDLE]), SLOT_FAILURE_NETWORK,
+			 f->now);
 	fixture_settle(f);
 	assert_int_equal(f->pool->n[SLOT_IDLE], 4);
 }
@@ -127,7 +128,8 @@ static void test_an_old_connection_serves_on_while_its_replacement_fails(void **
 	old = TAILQ_FIRST(&f->pool->slots[SLOT_IDLE]);
 	f->now = old->retire_at;
 	for (int i = 0; i < 5; i++) {
-		core_slot_failed(f->core, fixture_expect(f, DECISION_OPEN).slot, SLOT_FAILURE_NETWORK, f->now);
+		core_slot_failed(f->core, fixture_expect(f, DECISION_OPEN).slot,
+				 SLOT_FAILURE_NETWORK, f->now);
 		fixture_expect(f, DECISION_NONE);
 		assert_int_equal(old->state, SLOT_IDLE);
 		assert_true(core_wakeup(f->core) != USEC_NEVER);
@@ -190,7 +192,10 @@ static void test_what_idles_is_checked(void **state)
 	assert_int_equal(f->pinged, 3);
 	f->now += 30 * SEC;
 	ping = fixture_expect(f, DECISION_PING);
-	/* Another may be checked meanwhile, the last one not: something must be there for who comes. */
+	/*
+	 * Another may be checked meanwhile, the last one not: something must be there for who
+	 * comes.
+	 */
 	fixture_expect(f, DECISION_NONE);
 	core_slot_failed(f->core, ping.slot, SLOT_FAILURE_NETWORK, f->now);
 	fixture_settle(f);
@@ -232,7 +237,8 @@ static void test_failed_connects_are_spaced_out(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		usec began = f->now;
 
-		core_slot_failed(f->core, fixture_expect(f, DECISION_OPEN).slot, SLOT_FAILURE_NETWORK, f->now);
+		core_slot_failed(f->core, fixture_expect(f, DECISION_OPEN).slot,
+				 SLOT_FAILURE_NETWORK, f->now);
 		fixture_expect(f, DECISION_NONE);
 		assert_true(core_wakeup(f->core) < USEC_NEVER);
 		f->now = core_wakeup(f->core);
@@ -329,7 +335,8 @@ static void test_an_open_breaker_fails_fast(void **state)
 	for (int i = 0; i < 3; i++)
 		core_slot_failed(f->core, slots[i], SLOT_FAILURE_NETWORK, f->now);
 	while (f->pool->n[SLOT_CONNECTING])
-		core_slot_failed(f->core, TAILQ_FIRST(&f->pool->slots[SLOT_CONNECTING]), SLOT_FAILURE_NONE, f->now);
+		core_slot_failed(f->core, TAILQ_FIRST(&f->pool->slots[SLOT_CONNECTING]),
+				 SLOT_FAILURE_NONE, f->now);
 	fixture_settle(f);
 	assert_int_equal(f->refused, 5);
 	assert_int_equal(f->refusal, REFUSE_BREAKER);
@@ -471,95 +478,6 @@ static void test_a_pool_that_cannot_be_added_leaves_nothing_behind(void **state)
 	assert_ptr_equal(pool_next(f->core, f->pool), other);
 }
 
-static struct pool *second_pool(struct fixture *f, uint32_t min_size)
-{
-	struct pool_settings s = fixture_pool_settings;
-	struct pool *p;
-
-	s.min_size = min_size;
-	assert_int_equal(pool_add(f->core, &s, NULL, f->now, &p), 0);
-	return p;
-}
-
-static void test_what_idles_is_closed_for_another_pool_down_to_min_size(void **state)
-{
-	struct pool_settings s = fixture_pool_settings;
-	struct fixture *f = *state;
-	struct pool *other = second_pool(f, 0);
-
-	s.min_size = 4;
-	fixture_configure(f, &s);
-	grant_n(f, 10);
-	finish_n(f, 10);
-	for (unsigned i = 0; i < 10; i++) {
-		fixture_ticket(f, i, f->app)->pool = other;
-		core_submit(f->core, &f->tickets[i], f->now);
-	}
-	fixture_settle(f);
-	assert_int_equal(f->closed, 6);
-	assert_int_equal(f->close_reason, CLOSE_RECLAIMED);
-	assert_int_equal(f->granted, 6);
-	assert_int_equal(f->pool->n_slots, 4);
-	assert_int_equal(other->n_slots, 6);
-}
-
-static void test_no_more_is_closed_for_another_pool_than_it_wants(void **state)
-{
-	struct fixture *f = *state;
-	struct pool *other = second_pool(f, 0);
-	unsigned closes = 0;
-	struct decision d;
-
-	grant_n(f, 10);
-	finish_n(f, 10);
-	for (unsigned i = 0; i < 2; i++) {
-		fixture_ticket(f, i, f->app)->pool = other;
-		core_submit(f->core, &f->tickets[i], f->now);
-	}
-	while ((d = fixture_decide(f)).type == DECISION_CLOSE)
-		closes++;
-	assert_int_equal(closes, 2);
-	assert_int_equal(f->pool->n[SLOT_IDLE], 8);
-}
-
-static void test_a_min_size_is_reserved_in_the_budget(void **state)
-{
-	struct fixture *f = *state;
-	struct pool *other = second_pool(f, 4);
-	struct decision d;
-	uint32_t opens = 0;
-
-	for (unsigned i = 0; i < 10; i++)
-		fixture_submit(f, i, f->app);
-	while ((d = fixture_decide(f)).type == DECISION_OPEN)
-		opens += d.pool == f->pool;
-	assert_int_equal(opens, 6);
-	assert_int_equal(other->n[SLOT_CONNECTING], 4);
-}
-
-static void test_a_pool_without_a_connection_gets_the_next_one(void **state)
-{
-	struct fixture *f = *state;
-	struct pool *other = second_pool(f, 0);
-	struct ticket *t;
-
-	grant_n(f, 20);
-	t = fixture_ticket(f, 30, f->app);
-	t->pool = other;
-	core_submit(f->core, t, f->now);
-	fixture_settle(f);
-	fixture_finish(f, &f->tickets[0]);
-	fixture_settle(f);
-	assert_int_equal(f->closed, 1);
-	assert_ptr_equal(f->last_granted, t);
-	/* After that it is the others' turn again. */
-	fixture_finish(f, t);
-	fixture_settle(f);
-	assert_int_equal(f->closed, 1);
-	assert_int_equal(f->pool->n_slots, 10);
-	assert_int_equal(f->granted, 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -585,10 +503,6 @@ int main(void)
 		given(test_a_broken_connection_is_not_granted_between_its_end_and_its_report),
 		given(test_a_removed_pool_is_handed_back_when_nothing_is_left),
 		given(test_a_pool_that_cannot_be_added_leaves_nothing_behind),
-		given(test_what_idles_is_closed_for_another_pool_down_to_min_size),
-		given(test_no_more_is_closed_for_another_pool_than_it_wants),
-		given(test_a_min_size_is_reserved_in_the_budget),
-		given(test_a_pool_without_a_connection_gets_the_next_one),
 	};
 
 	return cmocka_run_group_tests_name("pool", tests, NULL, NULL);

@@ -25,7 +25,8 @@ static void hold(struct fixture *f, struct ticket *t, usec time)
 static void test_connections_that_become_free_at_once_are_spread(void **state)
 {
 	struct fixture *f = *state;
-	struct application *a = fixture_app(f, "a", &fixture_share), *b = fixture_app(f, "b", &fixture_share);
+	struct application *a = fixture_app(f, "a", &fixture_share),
+			   *b = fixture_app(f, "b", &fixture_share);
 
 	resize(f, 4, 1);
 	for (unsigned i = 0; i < 4; i++)
@@ -43,7 +44,8 @@ static void test_connections_that_become_free_at_once_are_spread(void **state)
 static void test_turns_follow_the_time_used_not_the_requests(void **state)
 {
 	struct fixture *f = *state;
-	struct application *slow = fixture_app(f, "slow", &fixture_share), *quick = fixture_app(f, "quick", &fixture_share);
+	struct application *slow = fixture_app(f, "slow", &fixture_share),
+			   *quick = fixture_app(f, "quick", &fixture_share);
 	usec used = 0;
 	unsigned turns = 0;
 
@@ -68,7 +70,8 @@ static void test_turns_follow_the_time_used_not_the_requests(void **state)
 static void test_time_that_nobody_waited_for_is_not_charged(void **state)
 {
 	struct fixture *f = *state;
-	struct application *night = fixture_app(f, "night", &fixture_share), *day = fixture_app(f, "day", &fixture_share);
+	struct application *night = fixture_app(f, "night", &fixture_share),
+			   *day = fixture_app(f, "day", &fixture_share);
 
 	resize(f, 1, 1);
 	fixture_submit(f, 0, night);
@@ -89,7 +92,8 @@ static void test_time_that_nobody_waited_for_is_not_charged(void **state)
 static void test_idling_earns_no_credit(void **state)
 {
 	struct fixture *f = *state;
-	struct application *busy = fixture_app(f, "busy", &fixture_share), *lazy = fixture_app(f, "lazy", &fixture_share);
+	struct application *busy = fixture_app(f, "busy", &fixture_share),
+			   *lazy = fixture_app(f, "lazy", &fixture_share);
 	unsigned lazy_turns = 0;
 
 	resize(f, 1, 1);
@@ -415,7 +419,8 @@ static void test_a_stream_of_shared_tickets_lets_one_alone_through(void **state)
 static void test_only_the_first_on_a_connection_pays(void **state)
 {
 	struct fixture *f = *state;
-	struct application *first = fixture_app(f, "first", &fixture_share), *second = fixture_app(f, "second", &fixture_share);
+	struct application *first = fixture_app(f, "first", &fixture_share),
+			   *second = fixture_app(f, "second", &fixture_share);
 
 	resize(f, 1, 4);
 	fixture_submit_shared(f, 0, first, MS);

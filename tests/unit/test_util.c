@@ -64,7 +64,8 @@ static void test_a_heap_gives_the_first_whatever_was_taken_out(void **state)
 				least = &nodes[i];
 		assert_int_equal(heap_peek(&h) != NULL, least != NULL);
 		if (least)
-			assert_int_equal(container_of(heap_peek(&h), struct node, node)->key, least->key);
+			assert_int_equal(container_of(heap_peek(&h), struct node, node)->key,
+					 least->key);
 	}
 }
 
@@ -238,7 +239,9 @@ static void test_every_value_has_a_bucket_that_holds_it(void **state)
 			assert_int_equal(hist_quantile(&h, 0.5), v);
 			assert_int_equal(hist_count_to(&h, v), 1);
 			if (v > 1 && v < UINT64_C(1) << HIST_OCTAVES)
-				assert_int_equal(hist_count_to(&h, v - MAX(v / HIST_STEPS, UINT64_C(1)) - 1), 0);
+				assert_int_equal(
+					hist_count_to(&h, v - MAX(v / HIST_STEPS, UINT64_C(1)) - 1),
+					0);
 		}
 }
 
