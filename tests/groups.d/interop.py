@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""the request socket against libnng, nngcat and pynng"""
+
+ORDER = 40
+
+
+def run(group):
+    group.meson("interop")
