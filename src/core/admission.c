@@ -38,11 +38,10 @@ static double expected_share(const struct queue *q)
 	return MAX(n, 1.0);
 }
 
-usec admission_estimate(const struct core *c, const struct ticket *t)
+usec admission_estimate(const struct ticket *t)
 {
 	const struct queue *q = application_queue(t->app, t->pool);
 
-	(void)c;
 	if (q->samples < SAMPLES_MIN || queue_waiting(q) == 0)
 		return 0;
 	return (usec)(queue_waiting(q) * q->mean_us / expected_share(q));
@@ -98,7 +97,7 @@ bool admission_refuses(struct core *c, const struct ticket *t, usec now, enum re
 		*ret_retry_after_us = breaker_retry_after(&p->breaker, &p->settings, now);
 		return true;
 	}
-	wait = admission_estimate(c, t);
+	wait = admission_estimate(t);
 	if (t->deadline <= now || t->acquire_deadline <= now) {
 		*ret_refusal = t->deadline <= now ? REFUSE_DEADLINE : REFUSE_TIMEOUT;
 		*ret_retry_after_us = retry_when_full(wait);

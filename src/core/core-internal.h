@@ -58,7 +58,7 @@ void core_refuse(struct core *c, struct ticket *t, enum refusal refusal, usec re
 bool admission_refuses(struct core *c, const struct ticket *t, usec now, enum refusal *ret_refusal,
 		       usec *ret_retry_after_us);
 /* How long who comes now would probably wait there. */
-usec admission_estimate(const struct core *c, const struct ticket *t);
+usec admission_estimate(const struct ticket *t);
 /* Refuses all that wait in a pool which cannot serve them. */
 void admission_refuse_waiting(struct pool *p, usec now);
 

@@ -337,7 +337,7 @@ static bool take_refused(struct core *c, struct decision *d)
 
 static void time_out(struct core *c, struct ticket *t, usec now)
 {
-	usec retry_after_us = MAX(admission_estimate(c, t), USEC_PER_MS);
+	usec retry_after_us = MAX(admission_estimate(t), USEC_PER_MS);
 
 	leave_queue(c, t, now);
 	core_refuse(c, t, t->deadline <= now ? REFUSE_DEADLINE : REFUSE_TIMEOUT, retry_after_us);
