@@ -28,30 +28,19 @@ def rename(word):
 
 
 def convert(source):
-    out, row, column, drop_space = [], 1, 0, False
+    lines = source.splitlines(keepends=True)
+    edits = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        (start_row, start_column), text = token.start, token.string
-        if start_row > row:
-            row, column = start_row, 0
-        gap = source_gap(source, token, column)
-        if not drop_space:
-            out.append(gap)
-        drop_space = False
-        if token.type == tokenize.NAME and text in DROPPED:
-            drop_space = True
-        elif token.type == tokenize.NAME:
-            out.append(rename(text))
-        else:
-            out.append(text)
-        row, column = token.end
-    return "".join(out)
-
-
-def source_gap(source, token, column):
-    start_row, start_column = token.start
-    if token.type in (tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
-        return ""
-    return token.line[column:start_column] if start_row == token.start[0] else ""
+        if token.type != tokenize.NAME:
+            continue
+        if token.string in DROPPED:
+            edits.append((token.start, len(token.string) + 1, ""))
+        elif rename(token.string) != token.string:
+            edits.append((token.start, len(token.string), rename(token.string)))
+    for (row, column), length, text in reversed(edits):
+        line = lines[row - 1]
+        lines[row - 1] = line[:column] + text + line[column + length :]
+    return "".join(lines)
 
 
 def generated():

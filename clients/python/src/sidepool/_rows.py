@@ -30,6 +30,8 @@ def unpack_rows(data, row_count, column_count):
                 (length,) = _unpack_from(data, at)
                 at += 4
                 if length < 0:
+                    if length != -1:
+                        raise ValueError("packed rows have a length below -1")
                     row.append(None)
                     continue
                 end = at + length
@@ -54,6 +56,8 @@ def load_rows(data, row_count, loaders, make):
                 (length,) = _unpack_from(data, at)
                 at += 4
                 if length < 0:
+                    if length != -1:
+                        raise ValueError("packed rows have a length below -1")
                     row.append(None)
                     continue
                 end = at + length

@@ -163,14 +163,17 @@ class AsyncTransport:
             link.send()
             return call
 
-    async def wait(self, call, deadline=0.0):
-        """The Response. Raises what became of it instead; Unsent where it may go again."""
+    async def wait(self, call, deadline=0.0, late=None):
+        """The Response. Raises what became of it instead; Unsent where it may go again. late(call): the wait was
+        interrupted, and this is how far the call came."""
         link = call.channel.owner
         limit = deadline + self.settings.grace if deadline else None
         try:
             answered = await link.drive(call, limit)
         except asyncio.CancelledError:
             await self._interrupted(link, call)
+            if late is not None:
+                late(call)
             raise
         if not answered:
             link.channel.abandon(call)
@@ -191,13 +194,13 @@ class AsyncTransport:
         if not answered:
             link.channel.abandon(call)
 
-    async def request(self, message, *, channel=None, text=None, deadline=0.0):
+    async def request(self, message, *, channel=None, text=None, deadline=0.0, late=None):
         """Sends a request once, and returns the Call with its Response, which may carry an error."""
         patience = Patience(self.settings, self._ever_ready, deadline)
         while True:
             call = await self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience)
             try:
-                await self.wait(call, deadline)
+                await self.wait(call, deadline, late)
             except Unsent:
                 if channel is not None:
                     raise bound_lost() from None
@@ -219,6 +222,11 @@ class AsyncTransport:
     def fire(self, message, channel):
         """Sends what nobody waits for."""
         self._fire(Call(message), channel)
+
+    def fire_later(self, message, channel):
+        """The same for a finalizer, which may run anywhere."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.fire, message, channel)
 
     def _fire(self, call, channel):
         try:

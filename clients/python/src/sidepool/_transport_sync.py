@@ -11,7 +11,7 @@ import select
 import threading
 import time
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 
 from . import errors
 from ._channel import Call, Unsent
@@ -27,7 +27,17 @@ class _Shared(Link):
         super().__init__()
         self.lock = threading.Lock()
         self.reading = False
+        self.orphans = deque()  # messages that finalizers left
         self._waiting = []  # Events of the threads that wait and do not read
+
+    def send_orphans(self):
+        try:
+            while self.orphans:
+                self.channel.enqueue(Call(self.orphans.popleft()))
+        except Unsent:
+            self.orphans.clear()
+            return
+        self.push()
 
     def drive(self, call, deadline):
         """Waits until the call is done; False if `deadline` passed first."""
@@ -74,7 +84,7 @@ class _Shared(Link):
     def _turn(self, timeout):
         """One wait for the socket and what it brings."""
         with self.lock:
-            self.push()
+            self.send_orphans()
             if self.channel.lost is not None:
                 return
             events = select.POLLIN | (select.POLLOUT if self.channel.pending else 0)
@@ -155,14 +165,17 @@ class Transport:
                 link.push()
             return call
 
-    def wait(self, call, deadline=0.0):
-        """The Response. Raises what became of it instead; Unsent where it may go again."""
+    def wait(self, call, deadline=0.0, late=None):
+        """The Response. Raises what became of it instead; Unsent where it may go again. late(call): the wait was
+        interrupted, and this is how far the call came."""
         link = call.channel.owner
         limit = deadline + self.settings.grace if deadline else None
         try:
             answered = link.drive(call, limit)
         except BaseException:
             self._interrupted(link, call)
+            if late is not None:
+                late(call)
             raise
         if not answered:
             link.channel.abandon(call)
@@ -179,13 +192,13 @@ class Transport:
         if not link.drive(call, time.monotonic() + self.settings.cancel_wait):
             link.channel.abandon(call)
 
-    def request(self, message, *, channel=None, text=None, deadline=0.0):
+    def request(self, message, *, channel=None, text=None, deadline=0.0, late=None):
         """Sends a request once, and returns the Call with its Response, which may carry an error."""
         patience = Patience(self.settings, self._ever_ready, deadline)
         while True:
             call = self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience)
             try:
-                self.wait(call, deadline)
+                self.wait(call, deadline, late)
             except Unsent:
                 if channel is not None:
                     raise bound_lost() from None
@@ -219,6 +232,16 @@ class Transport:
             except Unsent:
                 return
             link.push()
+
+    def fire_later(self, message, channel):
+        """The same for a finalizer, which may run while this very thread has the lock."""
+        link = channel.owner
+        link.orphans.append(message)
+        if link.lock.acquire(blocking=False):
+            try:
+                link.send_orphans()
+            finally:
+                link.lock.release()
 
     def close(self):
         with self._connecting:

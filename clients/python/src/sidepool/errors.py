@@ -259,8 +259,9 @@ def _message_of(wire, entry, sql, state):
         text += f"\nHINT:  {sql.hint}"
     if state is not None and "in use" not in text:
         text += f" ({state})"
-    if wire.remedy and sql is None:
-        text += f" ({wire.remedy})"
+    remedy = 'connect(lease="session") has one' if entry[1] == "SESSION_REQUIRED" else wire.remedy
+    if remedy and sql is None:
+        text += f" ({remedy})"
     return text
 
 

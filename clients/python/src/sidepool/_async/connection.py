@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""The connection object. It takes nothing from the pool until a statement does, and gives it back with the transaction."""
+from time import monotonic
+
+from .. import errors
+from .._locks_async import Lock
+from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE
+from .._query import begins, is_several
+from .._session import IsolationLevel, SessionState
+from .._settings import make_settings
+from .._transport_async import transport_for
+from ..rows import tuple_row
+from ..types import adapters as global_adapters
+from .copy import AsyncCopies
+from .cursor import AsyncCursor
+from .server_cursor import AsyncServerCursor
+from .tpc import AsyncTwoPhase
+from .transaction import AsyncTransaction
+
+
+class AsyncConnection(AsyncCopies, AsyncTwoPhase, SessionState):
+    """What connect() returns."""
+
+    Warning = errors.Warning
+    Error = errors.Error
+    InterfaceError = errors.InterfaceError
+    DatabaseError = errors.DatabaseError
+    DataError = errors.DataError
+    OperationalError = errors.OperationalError
+    IntegrityError = errors.IntegrityError
+    InternalError = errors.InternalError
+    ProgrammingError = errors.ProgrammingError
+    NotSupportedError = errors.NotSupportedError
+
+    def __init__(self, settings, transport, row_factory=None, cursor_factory=None):
+        super().__init__(settings, global_adapters)
+        self._transport = transport
+        self.lock = Lock()
+        self.row_factory = row_factory or tuple_row
+        self.cursor_factory = cursor_factory or AsyncCursor
+        self.server_cursor_factory = AsyncServerCursor
+
+    @classmethod
+    async def connect(cls, line="", *, row_factory=None, cursor_factory=None, check=True, **settings):
+        """Takes nothing from the pool. With `check` it is seen to that a daemon is there."""
+        told = make_settings(line, **settings)
+        transport = transport_for(told)
+        connection = cls(told, transport, row_factory, cursor_factory)
+        if check:
+            connection._channel = await transport.ready()
+        return connection
+
+    # -- requests
+
+    async def _send(self, request, text=None):
+        """Sends a request where it belongs, and returns its Response. Raises what it says."""
+        lease = self._lease
+        if lease is not None:
+            await self._renew(lease)
+            lease.address(request)
+        channel = lease.channel if lease is not None else None
+        try:
+            call = await self._transport.request(
+                request, channel=channel, text=text, deadline=self._deadline(), late=self._absorb
+            )
+        except errors.Error as e:
+            self._failed(request, e)
+            raise
+        self._absorb(call)
+        if call.response.HasField("error"):
+            error = errors.from_wire(call.response.error, call.response)
+            await self._settle()
+            raise error
+        return call.response
+
+    async def _renew(self, lease):
+        """A lease that is used is held on to: Renew goes ahead of the request when half of its time is over."""
+        if monotonic() < lease.renew_at:
+            return
+        lease.renew_at = monotonic() + lease.expires / 2
+        request = self._new_request()
+        lease.address(request)
+        request.renew.SetInParent()
+        self._transport.fire(request, lease.channel)
+
+    async def _run(self, request, sql, text=None, one=True):
+        """Runs a statement under the rules of the connection: begins a transaction, or takes a lease, where they ask
+        for it. `sql`: what decides; `one`: it is a plain Query."""
+        self._check_usable()
+        if self._lease is not None:
+            if self._status == STATUS_IDLE and self._wants_transaction() and not begins(sql):
+                begin = self._new_request()
+                begin.query.statement.sql = self._begin_sql().encode()
+                await self._send(begin)
+        elif self._wants_transaction() and not (self._autocommit and begins(sql)):
+            self._begin_options(request)
+        elif self._session_lease or begins(sql) or not one:
+            request.acquire.SetInParent()
+            if not self._session_lease and not begins(sql):
+                request.finish = FINISH_COMMIT  # several statements at once: one transaction, if they do not say otherwise
+        response = await self._send(request, text)
+        await self._settle()
+        return response
+
+    def _wants_transaction(self):
+        return bool(self._blocks) or not self._autocommit
+
+    async def _settle(self):
+        """A statement ended the transaction by itself: the lease goes back."""
+        lease = self._lease
+        if lease is None or self._session_lease or lease.status != STATUS_IDLE or self._tpc is not None:
+            return
+        if not self._blocks:
+            self._let_go()
+
+    def _let_go(self):
+        """Gives the lease back and waits for nothing."""
+        lease = self._lease
+        request = self._release_of(lease)
+        self._given_back()
+        self._transport.fire(request, lease.channel)
+
+    def _release_of(self, lease):
+        request = self._new_request()
+        lease.address(request)
+        request.finish = FINISH_ROLLBACK
+        request.release.SetInParent()
+        return request
+
+    async def _command(self, sql):
+        """Runs a statement of ours and returns its tag."""
+        request = self._new_request()
+        request.query.statement.sql = sql.encode()
+        response = await self._run(request, sql.encode())
+        return response.results[0].command_tag if response.results else ""
+
+    # -- transactions
+
+    async def commit(self):
+        async with self.lock:
+            self._forbid_in_block("commit")
+            await self._finish(FINISH_COMMIT)
+
+    async def rollback(self):
+        async with self.lock:
+            self._forbid_in_block("rollback")
+            self._gone = None
+            await self._finish(FINISH_ROLLBACK)
+
+    async def _rollback_quietly(self):
+        """After an error that is to be told."""
+        self._gone = None
+        try:
+            await self._finish(FINISH_ROLLBACK)
+        except errors.Error:
+            self._gone = None
+
+    def _forbid_in_block(self, what):
+        if self._closed:
+            raise errors.OperationalError("the connection is closed")
+        if self._blocks:
+            raise errors.ProgrammingError(f"explicit {what}() forbidden within a transaction() block")
+        if self._tpc is not None:
+            raise errors.ProgrammingError(f"{what}() cannot be used during a two-phase transaction")
+
+    async def _finish(self, finish):
+        """COMMIT or ROLLBACK, and the lease goes back with it."""
+        if finish == FINISH_COMMIT:
+            self._check_usable()
+        if self._lease is None:
+            return
+        request = self._new_request()
+        if self._session_lease:
+            if self._status not in (STATUS_ACTIVE, STATUS_FAILED):
+                return
+            request.query.statement.sql = b"COMMIT" if finish == FINISH_COMMIT else b"ROLLBACK"
+        else:
+            request.finish = finish
+            request.release.SetInParent()
+        try:
+            await self._send(request)
+        except (errors.PoolError, errors.DaemonError, errors.ConnectionLost):
+            if finish == FINISH_COMMIT:
+                raise
+            self._gone = None  # what is lost is rolled back
+
+    def transaction(self, savepoint_name=None, force_rollback=False):
+        """A block that commits, or rolls back where it is left by an exception; within another: a savepoint."""
+        return AsyncTransaction(self, savepoint_name, force_rollback)
+
+    # -- attributes
+
+    @property
+    def autocommit(self):
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value):
+        self._set_idle("autocommit")
+        self._autocommit = bool(value)
+
+    async def set_autocommit(self, value):
+        self.autocommit = value
+
+    @property
+    def isolation_level(self):
+        return self._characteristics["isolation_level"]
+
+    @isolation_level.setter
+    def isolation_level(self, value):
+        self._set_idle("isolation_level")
+        self._characteristics["isolation_level"] = None if value is None else IsolationLevel(value)
+
+    async def set_isolation_level(self, value):
+        self.isolation_level = value
+
+    @property
+    def read_only(self):
+        return self._characteristics["read_only"]
+
+    @read_only.setter
+    def read_only(self, value):
+        self._set_idle("read_only")
+        self._characteristics["read_only"] = None if value is None else bool(value)
+
+    async def set_read_only(self, value):
+        self.read_only = value
+
+    @property
+    def deferrable(self):
+        return self._characteristics["deferrable"]
+
+    @deferrable.setter
+    def deferrable(self, value):
+        self._set_idle("deferrable")
+        self._characteristics["deferrable"] = None if value is None else bool(value)
+
+    async def set_deferrable(self, value):
+        self.deferrable = value
+
+    def _set_idle(self, name):
+        if self._in_transaction:
+            raise errors.ProgrammingError(f"can't change {name!r} now: a transaction is in progress")
+
+    # -- cursors
+
+    def cursor(self, name=None, *, row_factory=None, scrollable=None, withhold=False):
+        """A cursor; with a name one that the server keeps (DECLARE), whose rows come as they are fetched."""
+        if self._closed:
+            raise errors.OperationalError("the connection is closed")
+        if name is None:
+            return self.cursor_factory(self, row_factory=row_factory)
+        return self.server_cursor_factory(
+            self, name, row_factory=row_factory, scrollable=scrollable, withhold=withhold
+        )
+
+    async def execute(self, query, params=None, **options):
+        """A cursor on which the query has run."""
+        return await self.cursor().execute(query, params, **options)
+
+    async def cancel(self):
+        """Ends what runs on this connection, as seen from another task or thread."""
+        lease = self._lease
+        if lease is not None:
+            self._transport.cancel(lease.channel, lease_id=lease.lease_id)
+
+    async def close(self):
+        """Gives back what it holds; a transaction that is open is rolled back."""
+        if self._closed:
+            return
+        self._closed = True
+        self._blocks.clear()
+        if self._lease is not None:
+            self._let_go()
+
+    def __del__(self):
+        lease = getattr(self, "_lease", None)
+        if lease is None or self._closed:
+            return
+        try:
+            self._transport.fire_later(self._release_of(lease), lease.channel)
+        except Exception:  # the interpreter ends, or the loop did: the daemon takes it back with the socket
+            pass
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, kind, error, traceback):
+        if self._closed:
+            return
+        try:
+            if kind is None:
+                await self.commit()
+            else:
+                await self._rollback_after(error)
+        finally:
+            await self.close()
+
+    async def _rollback_after(self, error):
+        try:
+            self._blocks.clear()
+            await self.rollback()
+        except errors.Error as e:
+            error.__notes__ = [*getattr(error, "__notes__", ()), f"and rolling back failed: {e}"]
+
+    # -- what a cursor asks of it
+
+    async def _query(self, request, sql, cacheable):
+        """Runs a Query; several statements at once go by the simple protocol."""
+        if not cacheable and is_several(sql):
+            request.query.statement.simple = True
+            return await self._run(request, sql, one=False)
+        return await self._run(request, sql, text=sql)

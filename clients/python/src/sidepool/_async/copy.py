@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""COPY in both directions, a few pieces ahead of the other side."""
+from collections import deque
+
+from .. import errors
+from .._copy import PIECE_BYTES, Formatter, copy_direction, inline
+from .._cursor import results_of
+from .chunks import AsyncChunks
+
+AHEAD = 4
+
+
+class AsyncCopies:
+    """The part of a connection that begins a COPY."""
+
+    def _copy(self, cursor, statement, params):
+        return AsyncCopy(cursor, inline(statement, params, cursor.adapters))
+
+    async def _begin_copy(self, sql):
+        """Sends it, and returns (direction, CopyReady)."""
+        direction = copy_direction(sql)
+        request = self._new_request()
+        if direction == "in":
+            request.copy_in.sql = sql
+        else:
+            request.copy_out.sql = sql
+        response = await self._run(request, sql)
+        if not response.HasField("copy_ready"):
+            raise errors.pool_error("PROTOCOL_VIOLATION", "COPY was not answered with copy_ready")
+        return direction, response
+
+
+class AsyncCopy:
+    """A block around one COPY. In: write() or write_row(); what the block is left with ends it, an exception gives it up.
+    Out: iterate, or read(), or rows()."""
+
+    def __init__(self, cursor, sql):
+        self.cursor = cursor
+        self.connection = cursor._connection
+        self._sql = sql
+        self._direction = None
+        self._formatter = None
+        self._stream_id = 0
+        self._channel = None
+        self._asked = deque()
+        self._buffer = bytearray()
+        self._chunks = None
+        self._ended = False
+
+    async def __aenter__(self):
+        connection = self.connection
+        await connection.lock.__aenter__()
+        try:
+            self.cursor._start(self._sql)
+            self._direction, response = await connection._begin_copy(self._sql)
+        except BaseException:
+            await connection.lock.__aexit__(None, None, None)
+            raise
+        ready = response.copy_ready
+        self._formatter = Formatter(ready.format, self.cursor.adapters, connection)
+        self._stream_id, self._channel = ready.stream_id or response.stream_id, connection._channel
+        if self._direction == "out":
+            self._chunks = AsyncChunks(connection, response, self._stream_id)
+        return self
+
+    async def __aexit__(self, kind, error, traceback):
+        try:
+            if self._direction == "out":
+                await self._leave_out(kind)
+            elif not self._ended:
+                await self._leave_in(error)
+        finally:
+            self._ended = True
+            await self.connection.lock.__aexit__(None, None, None)
+
+    # -- in
+
+    async def write(self, data):
+        """Data in the format of the COPY."""
+        if self._direction != "in":
+            raise TypeError("this COPY is TO STDOUT: there is nothing to write")
+        self._buffer += data.encode() if isinstance(data, str) else data
+        while len(self._buffer) >= PIECE_BYTES:
+            piece = bytes(self._buffer[:PIECE_BYTES])
+            del self._buffer[:PIECE_BYTES]
+            await self._send(piece)
+
+    async def write_row(self, row):
+        """A row of Python values."""
+        await self.write(self._formatter.row(row))
+
+    def set_types(self, types):
+        """The types of the columns, by name or OID: a binary COPY needs them to be those of the table."""
+        self._formatter.set_types(types)
+
+    async def _send(self, data=b"", end=False, fail=""):
+        request = self.connection._new_request()
+        piece = request.copy_data
+        piece.stream_id, piece.data, piece.end, piece.fail = self._stream_id, data, end, fail
+        deadline = self.connection._deadline()
+        call = await self.connection._transport.submit(request, channel=self._channel, deadline=deadline)
+        self._asked.append((call, deadline))
+        response = None
+        while self._asked and (len(self._asked) > AHEAD or end or fail):
+            response = await self._answer()
+        return response
+
+    async def _answer(self):
+        connection = self.connection
+        call, deadline = self._asked.popleft()
+        try:
+            response = await connection._transport.wait(call, deadline)
+        except errors.Error as e:
+            self._ended = True
+            if connection._lease is not None:
+                connection._lose(e)
+            raise
+        if connection._lease is not None:
+            connection._lease.address(call.message)
+        connection._absorb(call)
+        if response.HasField("error"):
+            self._ended = True
+            self._asked.clear()
+            raise errors.from_wire(response.error, response)
+        return response
+
+    async def _leave_in(self, error):
+        if error is not None:
+            text = f"error from Python: {type(error).__name__} - {error}"[:200].replace("\0", " ")
+            try:
+                await self._send(fail=text)
+            except errors.QueryCanceled:
+                pass  # that is how PostgreSQL says that it gave up
+            except errors.Error as e:
+                error.__notes__ = [*getattr(error, "__notes__", ()), f"and giving the COPY up failed: {e}"]
+            return
+        response = await self._send(bytes(self._buffer), end=True)
+        self._buffer.clear()
+        self._have(response)
+
+    def _have(self, response):
+        self.cursor._have(results_of(response))
+
+    # -- out
+
+    async def read(self):
+        """The next piece of data; b"" at the end."""
+        if self._direction != "out":
+            raise TypeError("this COPY is FROM STDIN: there is nothing to read")
+        while not self._chunks.ended:
+            response = await self._chunks.next()
+            if response.results:
+                self._have(response)
+            if response.HasField("copy_chunk") and response.copy_chunk.data:
+                return response.copy_chunk.data
+        return b""
+
+    async def __aiter__(self):
+        while True:
+            data = await self.read()
+            if not data:
+                return
+            yield data
+
+    async def read_row(self):
+        """The next row of values (str, unless set_types() told more), or None at the end."""
+        while True:
+            row = self._formatter.parse(self._buffer)
+            if row is not None:
+                return row
+            data = await self.read()
+            if not data:
+                return None
+            self._buffer += data
+
+    async def rows(self):
+        """Yields rows of values."""
+        while True:
+            row = await self.read_row()
+            if row is None:
+                return
+            yield row
+
+    async def _leave_out(self, kind):
+        if self._chunks is not None and not self._chunks.ended:
+            await self._chunks.close()

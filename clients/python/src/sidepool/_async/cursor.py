@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Cursors. Their rows are here when execute() returns; stream() and cursors with a name bring them bit by bit."""
+from .. import errors
+from .._batch import batches
+from .._cursor import CursorState, fill, results_of
+from .._messages import FINISH_COMMIT
+from .._query import bind
+from .chunks import AsyncChunks
+
+
+class AsyncCursor(CursorState):
+    """What connection.cursor() returns."""
+
+    async def execute(self, query, params=None, *, prepare=None, binary=None):
+        """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
+        itself."""
+        async with self._connection.lock:
+            self._check_open()
+            sql, values = bind(query, params)
+            self._start(sql)
+            response = await self._ask(sql, values)
+            results = results_of(response)
+            chunks = AsyncChunks(self._connection, response)
+            while not chunks.ended:
+                results_of(await chunks.next(), results)
+            self._have(results)
+            return self
+
+    async def _ask(self, sql, values, chunk_bytes=0):
+        connection = self._connection
+        request = connection._new_request()
+        request.query.chunk_bytes = chunk_bytes
+        fill(request.query.statement, sql, values, self.adapters)
+        try:
+            return await connection._query(request, sql, values is not None)
+        except errors.Error as e:
+            self._failed(e)
+            raise
+
+    async def executemany(self, query, params_seq, *, returning=False):
+        """Runs a query for each of the parameters, in one message (or as few as it takes), all or nothing."""
+        async with self._connection.lock:
+            self._check_open()
+            self._start(None)
+            collected, affected, any_run = [], 0, False
+            pending = None
+            messages = batches(self._connection, query, params_seq, self.adapters, returning)
+            for message, sql in messages:
+                if pending is not None:
+                    affected += await self._batch(*pending, collected, more=True, first=not any_run)
+                    any_run = True
+                pending = message, sql
+            if pending is not None:
+                affected += await self._batch(*pending, collected, more=False, first=not any_run)
+            self._have_many(collected, affected, returning)
+
+    async def _batch(self, request, sql, collected, more, first):
+        """Sends one message of a batch. Outside of a transaction the messages share one of their own."""
+        connection = self._connection
+        self._sql = sql
+        connection._check_usable()
+        alone = connection._autocommit and not connection._blocks and not connection._in_transaction
+        try:
+            if first and alone and not connection._session_lease and not more:
+                response = await connection._send(request)
+            elif (first and alone and more) or self._own_transaction:
+                response = await self._batch_in_own(request, more)
+            else:
+                response = await connection._run(request, sql)
+        except errors.Error as e:
+            self._own_transaction = False
+            self._failed(e)
+            raise
+        results = results_of(response)
+        chunks = AsyncChunks(connection, response)
+        while not chunks.ended:
+            results_of(await chunks.next(), results)
+        collected += results
+        return sum(max(0, r.rowcount if not r.has_rows else r.row_count) for r in results)
+
+    async def _batch_in_own(self, request, more):
+        connection = self._connection
+        if connection._lease is None:
+            connection._begin_options(request)
+        elif not self._own_transaction:
+            await connection._command("BEGIN")
+        self._own_transaction = True
+        try:
+            response = await connection._send(request)
+            if not more:
+                self._own_transaction = False
+                await connection._finish(FINISH_COMMIT)
+            return response
+        except errors.Error:
+            self._own_transaction = False
+            await connection._rollback_quietly()
+            raise
+
+    async def stream(self, query, params=None, *, binary=None, size=0):
+        """Yields rows as they come; what is not fetched is not kept. `size`: bytes of rows in one message."""
+        connection = self._connection
+        async with connection.lock:
+            self._check_open()
+            sql, values = bind(query, params)
+            self._start(sql)
+            response = await self._ask(sql, values, size)
+            chunks = AsyncChunks(connection, response)
+            try:
+                results = results_of(response)
+                while results:
+                    self._have(results[-1:])
+                    for row in self._take_all():
+                        yield row
+                    if chunks.ended:
+                        break
+                    results[-1].pieces.clear()
+                    results[-1].row_count = 0
+                    results = results_of(await chunks.next(), results)
+            finally:
+                await chunks.close()
+
+    # -- fetching
+
+    async def fetchone(self):
+        return self._fetch_one()
+
+    async def fetchmany(self, size=None):
+        return self._fetch_many(self.arraysize if size is None else size)
+
+    async def fetchall(self):
+        return self._take_all()
+
+    async def scroll(self, value, mode="relative"):
+        self._need_rows().scroll(value, mode)
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        row = self._fetch_one()
+        if row is None:
+            raise StopAsyncIteration
+        return row
+
+    async def callproc(self, name, params=()):
+        """Calls a function; its result is the cursor's. Returns the parameters."""
+        places = ", ".join(["%s"] * len(params))
+        await self.execute(f"SELECT * FROM {name}({places})", list(params))
+        return params
+
+    def copy(self, statement, params=None, *, writer=None):
+        """A block in which rows are copied from or to the server."""
+        self._check_open()
+        return self._connection._copy(self, statement, params)
+
+    async def close(self):
+        self._close()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        await self.close()

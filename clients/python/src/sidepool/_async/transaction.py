@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""A transaction() block, and savepoints for those within it."""
+from .. import errors
+from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_FAILED
+from .._quote import quote_ident
+
+
+class Rollback(Exception):
+    """Raised within a block: leaves it (or the one given) and rolls it back, and goes no further."""
+
+    def __init__(self, transaction=None):
+        self.transaction = transaction
+
+
+class AsyncTransaction:
+    def __init__(self, connection, savepoint_name=None, force_rollback=False):
+        self._connection = connection
+        self._savepoint = savepoint_name or ""
+        self._force_rollback = force_rollback
+        self._outer = False
+        self._state = "new"  # -> "open" -> "done"
+
+    @property
+    def connection(self):
+        return self._connection
+
+    @property
+    def savepoint_name(self):
+        return self._savepoint or None
+
+    async def __aenter__(self):
+        connection = self._connection
+        if self._state != "new":
+            raise TypeError("a transaction() block can be entered once")
+        connection._check_usable()
+        async with connection.lock:
+            self._outer = not connection._in_transaction
+            if not self._outer and not self._savepoint:
+                self._savepoint = f"_sp_{len(connection._blocks) + 1}"
+            connection._blocks.append(self)
+            try:
+                if self._savepoint:
+                    await connection._command(f"SAVEPOINT {quote_ident(self._savepoint)}")
+            except BaseException:
+                connection._blocks.remove(self)
+                raise
+        self._state = "open"
+        return self
+
+    async def __aexit__(self, kind, error, traceback):
+        connection = self._connection
+        async with connection.lock:
+            return await self._leave(kind, error)
+
+    async def _leave(self, kind, error):
+        connection = self._connection
+        self._state = "done"
+        if connection._closed:
+            return False
+        if not connection._blocks or connection._blocks[-1] is not self:
+            raise errors.ProgrammingError("transaction() blocks are left in another order than they were entered")
+        ours = kind is not None and issubclass(kind, Rollback)
+        if kind is None and not self._force_rollback:
+            await self._commit()
+            return False
+        try:
+            await self._roll_back()
+        except errors.Error as e:
+            if error is None or ours:
+                raise
+            error.__notes__ = [*getattr(error, "__notes__", ()), f"and rolling back failed: {e}"]
+        return ours and error.transaction in (None, self)
+
+    async def _commit(self):
+        connection = self._connection
+        if self._outer:
+            connection._blocks.pop()
+            await connection._finish(FINISH_COMMIT)
+            return
+        try:
+            await connection._command(f"RELEASE {quote_ident(self._savepoint)}")
+        finally:
+            connection._blocks.pop()
+
+    async def _roll_back(self):
+        connection = self._connection
+        connection._blocks.pop()
+        if self._outer:
+            connection._gone = None
+            await connection._finish(FINISH_ROLLBACK)
+            return
+        if connection._gone is not None or connection._lease is None:
+            return  # it went with the transaction
+        name = quote_ident(self._savepoint)
+        connection._blocks.append(self)
+        try:
+            await connection._command(f"ROLLBACK TO {name}")
+            await connection._command(f"RELEASE {name}")
+        finally:
+            connection._blocks.pop()
+
+    def __repr__(self):
+        failed = self._connection._status == STATUS_FAILED
+        what = f" {self._savepoint}" if self._savepoint else ""
+        return f"<{type(self).__name__}{what} ({self._state}{', failed' if failed else ''})>"

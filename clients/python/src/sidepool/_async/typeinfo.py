@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""What a database says of a type of its own."""
+from ..rows import tuple_row
+from ..types import TypeInfo
+
+_TYPE = """
+SELECT t.typname, t.oid, t.typarray, t.typtype, t.oid::regtype::text, t.typdelim,
+       COALESCE((SELECT rngsubtype FROM pg_range WHERE rngtypid = t.oid),
+                (SELECT rngsubtype FROM pg_range WHERE rngmultitypid = t.oid), 0)::oid,
+       ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder),
+       ARRAY(SELECT attname::text FROM pg_attribute
+              WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped ORDER BY attnum),
+       ARRAY(SELECT atttypid FROM pg_attribute
+              WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped ORDER BY attnum)
+  FROM pg_type t
+ WHERE t.oid = to_regtype(%s)"""
+_KINDS = {"r": "range", "m": "multirange", "e": "enum", "c": "composite"}
+
+
+async def fetch_type(connection, name):
+    """The TypeInfo of a type by its name; None where there is none."""
+    cursor = connection.cursor(row_factory=tuple_row)
+    idle = not connection._in_transaction
+    await cursor.execute(_TYPE, [name])
+    row = await cursor.fetchone()
+    if idle and connection._in_transaction:
+        await connection.rollback()
+    if row is None:
+        return None
+    return TypeInfo(
+        row[0], row[1], row[2], kind=_KINDS.get(row[3], "base"), regtype=row[4], delimiter=row[5], element_oid=row[6],
+        labels=tuple(row[7]), fields=tuple(zip(row[8], row[9])),
+    )

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The part of a cursor that does no I/O."""
+from . import adapt, errors
+from ._result import Column, ResultSet, Rows
+from ._rows import pack_row
+
+
+def fill(statement, sql, values, adapters):
+    """Puts a query and its values into a Statement."""
+    statement.sql = sql
+    if values is None:
+        return
+    dumped = [adapters.dump(v) for v in values]
+    statement.parameter_count = len(dumped)
+    statement.parameters = pack_row([d.data for d in dumped])
+    if any(d.oid for d in dumped):
+        statement.parameter_types.extend([d.oid for d in dumped])
+    if any(d.binary for d in dumped):
+        statement.parameter_formats.extend([int(d.binary) for d in dumped])
+
+
+def results_of(response, results=None):
+    """The ResultSets of an answer; `results`: those of the answers before, the last of which may go on."""
+    if results is None:
+        results = []
+    goes_on = bool(results) and results[-1].more
+    for wire in response.results:
+        if goes_on:
+            results[-1].add(wire)
+        else:
+            results.append(ResultSet(wire))
+        results[-1].more = goes_on = wire.more
+    return results
+
+
+class CursorState:
+    def __init__(self, connection, *, row_factory=None):
+        self._connection = connection
+        self.adapters = adapt.AdaptersMap(connection.adapters)
+        self._row_factory = row_factory or connection.row_factory
+        self.arraysize = 1
+        self._closed = False
+        self._sql = None
+        self._own_transaction = False  # executemany() in a transaction of its own
+        self._forget()
+
+    def _forget(self):
+        self._results = []
+        self._at = 0
+        self._result = None
+        self._rows = None
+        self._description = None
+        self._rowcount = -1
+        self._status = None
+
+    # -- for the user
+
+    @property
+    def connection(self):
+        return self._connection
+
+    @property
+    def closed(self):
+        return self._closed
+
+    @property
+    def description(self):
+        """A list of Columns, or None where the last statement returns no rows."""
+        if self._description is None and self._result is not None and self._result.has_rows:
+            types = self.adapters.types
+            self._description = [Column(c, types) for c in self._result.columns]
+        return self._description
+
+    @property
+    def rowcount(self):
+        return self._rowcount
+
+    @property
+    def rownumber(self):
+        return self._rows.position if self._rows is not None else None
+
+    @property
+    def statusmessage(self):
+        """The tag that PostgreSQL answered with: "INSERT 0 1"."""
+        return self._result.tag if self._result is not None else self._status
+
+    @property
+    def query(self):
+        """The last query as it was sent, with $n."""
+        return self._sql
+
+    @property
+    def row_factory(self):
+        return self._row_factory
+
+    @row_factory.setter
+    def row_factory(self, value):
+        self._row_factory = value
+        if self._rows is not None:
+            self._rows.remake(self._rows._loaders, value(self))
+
+    def setinputsizes(self, sizes):
+        """Does nothing, as DB-API 2.0 allows."""
+
+    def setoutputsize(self, size, column=None):
+        """Does nothing, as DB-API 2.0 allows."""
+
+    def nextset(self):
+        """Goes on to the next result; True if there was one, else None."""
+        self._check_open()
+        if self._at + 1 >= len(self._results):
+            return None
+        self._select(self._at + 1)
+        return True
+
+    def _select(self, at):
+        self._at = at
+        self._result = result = self._results[at]
+        self._description = None
+        self._rowcount = result.rowcount
+        self._rows = Rows(result, self._loaders(result), self._row_factory(self)) if result.has_rows else None
+
+    def _loaders(self, result):
+        get, session = self.adapters.get_loader, self._connection
+        return [get(c.type_oid, session) for c in result.columns]
+
+    # -- for those that do the I/O
+
+    def _check_open(self):
+        if self._closed:
+            raise errors.InterfaceError("the cursor is closed")
+        if self._connection.closed:
+            raise errors.OperationalError("the connection is closed")
+
+    def _start(self, sql):
+        self._forget()
+        self._sql = sql
+
+    def _failed(self, error):
+        self._forget()
+
+    def _have(self, results):
+        self._results = results
+        if results:
+            self._select(0)
+
+    def _have_many(self, results, affected, returning):
+        if returning:
+            self._have(results)
+            return
+        self._rowcount = affected
+        self._status = results[-1].tag if results else None
+
+    def _close(self):
+        self._closed = True
+        self._forget()
+
+    def _need_rows(self):
+        self._check_open()
+        if self._rows is None:
+            if self._result is None:
+                raise errors.ProgrammingError("no result available")
+            raise errors.ProgrammingError(f"the last operation didn't produce records (command status: {self._result.tag})")
+        return self._rows
+
+    def _fetch_one(self):
+        return self._need_rows().one()
+
+    def _fetch_many(self, size):
+        return self._need_rows().take(size)
+
+    def _take_all(self):
+        rows = self._need_rows()
+        return rows.take(rows.count)
+
+    def __repr__(self):
+        state = "closed" if self._closed else self.statusmessage or "no result"
+        return f"<{type(self).__module__}.{type(self).__qualname__} [{state}]>"

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""Which function makes bytes of a Python value (a dumper) and a Python value of PostgreSQL's text (a loader).
+
+A map knows dumpers by type and loaders by OID. There is a global one (`sidepool.adapters`); each connection has a map over
+it, each cursor one over its connection's: what a map does not know it asks the one below, always as that is now.
+
+A dumper is called with the value and returns bytes or str, or a Dumped, which says OID and format too. A loader is called
+with bytes. Where either needs to know its map (for elements) or the session (its time zone), a *maker* is registered
+instead: make(map, session) returns the function.
+"""
+from enum import Enum
+from typing import Any, Callable, NamedTuple
+
+from . import errors
+
+UNKNOWN_OID = 0
+
+
+class Dumped(NamedTuple):
+    """A parameter as it goes to PostgreSQL. oid 0: PostgreSQL infers the type from the context."""
+
+    oid: int
+    data: bytes | None
+    binary: bool = False
+
+
+class Session:
+    """What loaders may know of the session; the connection is one."""
+
+    def parameter(self, name: str) -> str | None:
+        return None
+
+
+class AdaptersMap:
+    def __init__(self, below: "AdaptersMap | None" = None):
+        self._below = below
+        self._dumpers: dict[type, Callable] = {}
+        self._loaders: dict[int, tuple[bool, Callable]] = {}
+        self._types = below._types if below is not None else None
+
+    def register_dumper(self, cls: type, dump: Callable[[Any], Any], oid: int = UNKNOWN_OID) -> None:
+        """dump(value) returns bytes, str, None (NULL) or a Dumped; subclasses of `cls` are dumped alike."""
+
+        def dumper(value, adapters):
+            made = dump(value)
+            if isinstance(made, Dumped):
+                return made
+            if isinstance(made, str):
+                made = made.encode()
+            return Dumped(oid, made)
+
+        self._dumpers[cls] = dumper
+
+    def register_loader(self, oid: "int | str", load: Callable[[bytes], Any]) -> None:
+        """oid: a number, or the name of a type of PostgreSQL's own."""
+        self._loaders[self._oid(oid)] = (False, load)
+
+    def register_dumper_maker(self, cls: type, dump: Callable) -> None:
+        """dump(value, map) returns a Dumped."""
+        self._dumpers[cls] = dump
+
+    def register_loader_maker(self, oid: "int | str", make: Callable) -> None:
+        """make(map, session) returns a loader."""
+        self._loaders[self._oid(oid)] = (True, make)
+
+    @property
+    def types(self):
+        """The types of PostgreSQL by OID and name; see sidepool.types.TypesRegistry."""
+        return self._types
+
+    def _oid(self, oid):
+        return oid if isinstance(oid, int) else self._types[oid].oid
+
+    def _find_dumper(self, cls):
+        step = self
+        while step is not None:
+            found = step._dumpers.get(cls)
+            if found is not None:
+                return found
+            step = step._below
+        return None
+
+    def get_dumper(self, cls: type) -> Callable:
+        """The function (value, map) -> Dumped of a type or the nearest of its bases."""
+        found = self._find_dumper(cls)
+        if found is not None:
+            return found
+        for base in cls.__mro__[1:]:
+            if base is Enum:
+                break
+            found = self._find_dumper(base)
+            if found is not None:
+                return found
+        if issubclass(cls, Enum):
+            return self._find_dumper(Enum)
+        raise errors.ProgrammingError(f"cannot adapt type {cls.__name__!r}: see sidepool.adapters.register_dumper()")
+
+    def dump(self, value: Any) -> Dumped:
+        if value is None:
+            return _NULL
+        return self.get_dumper(type(value))(value, self)
+
+    def get_loader(self, oid: int, session: Session) -> Callable[[bytes], Any]:
+        step = self
+        while step is not None:
+            found = step._loaders.get(oid)
+            if found is not None:
+                makes, what = found
+                return what(self, session) if makes else what
+            step = step._below
+        return _load_text
+
+
+_NULL = Dumped(UNKNOWN_OID, None)
+
+
+def _load_text(data):
+    return data.decode()

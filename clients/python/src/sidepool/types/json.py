@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""json and jsonb: loaded as Python's objects; dumped where the value says that it is JSON."""
+import json
+
+from ..adapt import Dumped
+
+_JSON, _JSONB = 114, 3802
+
+
+class _Wrapper:
+    """`dumps` makes text of `obj`."""
+
+    __slots__ = ("obj", "dumps")
+    oid = 0
+
+    def __init__(self, obj, dumps=None):
+        self.obj = obj
+        self.dumps = dumps
+
+    def __repr__(self):
+        text = repr(self.obj)
+        return f"{type(self).__name__}({text if len(text) < 42 else text[:37] + '...'})"
+
+
+class Json(_Wrapper):
+    oid = _JSON
+
+
+class Jsonb(_Wrapper):
+    oid = _JSONB
+
+
+def set_json_dumps(dumps, adapters):
+    """What makes text of Json and Jsonb values that do not say it themselves."""
+
+    def dump(value, _):
+        made = (value.dumps or dumps)(value.obj)
+        return Dumped(value.oid, made.encode() if isinstance(made, str) else made)
+
+    adapters.register_dumper_maker(Json, dump)
+    adapters.register_dumper_maker(Jsonb, dump)
+
+
+def set_json_loads(loads, adapters):
+    """What makes objects of json and jsonb; it is given bytes."""
+    adapters.register_loader(_JSON, loads)
+    adapters.register_loader(_JSONB, loads)
+
+
+def register(adapters):
+    set_json_dumps(json.dumps, adapters)
+    set_json_loads(json.loads, adapters)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The types of PostgreSQL that this package knows by name and OID, and those of a database that are told by it."""
+from dataclasses import dataclass, field
+from typing import Any, Iterator
+
+_BASE = """bool 16 1000|bytea 17 1001|"char" 18 1002|name 19 1003|int8 20 1016|int2 21 1005|int4 23 1007|text 25 1009|oid 26 1028
+json 114 199|xml 142 143|float4 700 1021|float8 701 1022|unknown 705 0|money 790 791|macaddr8 774 775|macaddr 829 1040
+inet 869 1041|cidr 650 651|bpchar 1042 1014|varchar 1043 1015|date 1082 1182|time 1083 1183|timestamp 1114 1115
+timestamptz 1184 1185|interval 1186 1187|timetz 1266 1270|bit 1560 1561|varbit 1562 1563|numeric 1700 1231|uuid 2950 2951
+jsonb 3802 3807|xid 28 1011|cid 29 1012|tid 27 1010|xid8 5069 271|regclass 2205 2210|regtype 2206 2211|regproc 24 1008
+regprocedure 2202 2207|regoper 2203 2208|regoperator 2204 2209|regnamespace 4089 4090|regrole 4096 4097|point 600 1017
+lseg 601 1018|path 602 1019|box 603 1020|polygon 604 1027|line 628 629|circle 718 719|tsvector 3614 3643|tsquery 3615 3645
+pg_lsn 3220 3221|refcursor 1790 2201|jsonpath 4072 4073|void 2278 0|record 2249 2287|int2vector 22 1006|oidvector 30 1013"""
+_RANGES = """int4range 3904 3905 23|numrange 3906 3907 1700|tsrange 3908 3909 1114|tstzrange 3910 3911 1184|daterange 3912 3913 1082
+int8range 3926 3927 20"""
+_MULTIRANGES = """int4multirange 4451 6150 23|nummultirange 4532 6151 1700|tsmultirange 4533 6152 1114
+tstzmultirange 4534 6153 1184|datemultirange 4535 6155 1082|int8multirange 4536 6157 20"""
+_ALIASES = {
+    "boolean": "bool", "smallint": "int2", "integer": "int4", "int": "int4", "bigint": "int8", "real": "float4",
+    "double precision": "float8", "decimal": "numeric", "character varying": "varchar", "character": "bpchar",
+    "time without time zone": "time", "time with time zone": "timetz", "timestamp without time zone": "timestamp",
+    "timestamp with time zone": "timestamptz", "bit varying": "varbit",
+}
+
+
+@dataclass
+class TypeInfo:
+    """A type. `kind`: "base", "range", "multirange", "enum" or "composite"."""
+
+    name: str
+    oid: int
+    array_oid: int = 0
+    kind: str = "base"
+    regtype: str = ""
+    delimiter: str = ","
+    element_oid: int = 0  # of a range or multirange: its subtype
+    labels: tuple = ()  # of an enum
+    fields: tuple = ()  # of a composite: (name, oid) of each
+    python: Any = field(default=None, repr=False)
+
+    def __post_init__(self):
+        self.regtype = self.regtype or self.name
+
+
+class TypesRegistry:
+    def __init__(self):
+        self._by_oid = {}
+        self._by_name = {}
+
+    def add(self, info: TypeInfo) -> None:
+        self._by_oid[info.oid] = info
+        self._by_name[info.name] = self._by_name[info.regtype] = info
+        if info.array_oid:
+            self._by_oid.setdefault(info.array_oid, TypeInfo(f"{info.name}[]", info.array_oid, kind="array", element_oid=info.oid))
+
+    def get(self, key: "int | str") -> "TypeInfo | None":
+        if isinstance(key, int):
+            return self._by_oid.get(key)
+        return self._by_name.get(_ALIASES.get(key, key))
+
+    def __getitem__(self, key):
+        found = self.get(key)
+        if found is None:
+            raise KeyError(f"no type {key!r} is known: see sidepool.types.TypeInfo and fetch_type()")
+        return found
+
+    def __iter__(self) -> Iterator[TypeInfo]:
+        return iter([t for t in self._by_oid.values() if t.kind != "array"])
+
+
+def _entries(table):
+    for entry in table.replace("\n", "|").split("|"):
+        name, *numbers = entry.split()
+        yield name, *map(int, numbers)
+
+
+def builtin() -> TypesRegistry:
+    registry = TypesRegistry()
+    for name, oid, array in _entries(_BASE):
+        registry.add(TypeInfo(name, oid, array, delimiter=";" if name == "box" else ","))
+    for kind, table in (("range", _RANGES), ("multirange", _MULTIRANGES)):
+        for name, oid, array, element in _entries(table):
+            registry.add(TypeInfo(name, oid, array, kind=kind, element_oid=element))
+    return registry
