@@ -79,6 +79,7 @@ export function transactionVerb({ words, several }) {
   const [first, second] = words;
   if (first === "BEGIN" || (first === "START" && second === "TRANSACTION"))
     return { verb: "BEGIN", options: beginOptions(words.slice(second === "WORK" || second === "TRANSACTION" ? 2 : 1)) };
+  if (first === "SET" && second === "TRANSACTION") return { verb: "SET TRANSACTION", options: beginOptions(words.slice(2)) };
   if (words.includes("PREPARED") || words.includes("TO") || words.includes("CHAIN")) return null;
   if (first === "COMMIT" || first === "END") return { verb: "COMMIT" };
   return first === "ROLLBACK" || first === "ABORT" ? { verb: "ROLLBACK" } : null;

@@ -124,6 +124,15 @@ describe("sidepool/pg", { skip }, () => {
     });
   });
 
+  test("SET TRANSACTION right after BEGIN", async () => {
+    await withClient({}, async (client) => {
+      await client.query("BEGIN");
+      assert.equal((await client.query("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")).command, "SET");
+      assert.equal((await client.query("show transaction_isolation")).rows[0].transaction_isolation, "serializable");
+      await client.query("COMMIT");
+    });
+  });
+
   test("savepoints, modes that need their text, COMMIT of nothing", async () => {
     await withClient({}, async (client) => {
       const notices = [];

@@ -58,6 +58,13 @@ test("BEGIN and its modes", () => {
     assert.deepEqual(transactionVerb(scan(text)), { verb: "BEGIN", options }, text);
 });
 
+test("SET TRANSACTION", () => {
+  const of = (text) => transactionVerb(scan(text));
+  assert.deepEqual(of("set transaction isolation level serializable"), { verb: "SET TRANSACTION", options: { isolation: "SERIALIZABLE" } });
+  assert.deepEqual(of("SET TRANSACTION SNAPSHOT 'x'"), { verb: "SET TRANSACTION", options: null });
+  assert.equal(of("set timezone = 'UTC'"), null);
+});
+
 test("ends of transactions, and what only looks like one", () => {
   for (const text of ["commit", "COMMIT WORK;", "end", "END TRANSACTION"]) assert.equal(transactionVerb(scan(text)).verb, "COMMIT", text);
   for (const text of ["rollback", "ABORT", "rollback work"]) assert.equal(transactionVerb(scan(text)).verb, "ROLLBACK", text);

@@ -64,7 +64,9 @@ export interface PoolConfig extends ClientConfig {
   verify?: ((client: PoolClient, done: (err?: Error) => void) => void) | undefined;
 }
 
-export interface PoolOptions extends PoolConfig {
+export interface PoolOptions extends Omit<PoolConfig, "verify" | "onConnect"> {
+  onConnect?: ((client: any) => void) | undefined;
+  verify?: ((client: any, done: (err?: Error) => void) => void) | undefined;
   max: number;
   maxUses: number;
   allowExitOnIdle: boolean;

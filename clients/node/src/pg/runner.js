@@ -91,6 +91,7 @@ export class Runner {
     if (this.session) return this.#onLease(request, found);
     const verb = transactionVerb(found);
     if (verb?.verb === "BEGIN") return this.#beginTransaction(request, verb.options, found);
+    if (verb?.verb === "SET TRANSACTION") return this.#setTransaction(request, verb.options, found);
     if (verb) return this.#endTransaction(request, verb.verb);
     if (this.#begun || this.#lease) return this.#inTransaction(request, found);
     return found.several && !request.values ? this.#script(request, found) : this.#plain(request);
@@ -115,6 +116,13 @@ export class Runner {
     }
     this.#newLease({});
     return this.#inTransaction(request, found);
+  }
+
+  /** Modes that follow a BEGIN that was not sent yet are sent with it. */
+  #setTransaction(request, modes, found) {
+    if (!this.#begun || !modes) return this.#begun || this.#lease ? this.#inTransaction(request, found) : this.#plain(request);
+    this.#begun = { ...this.#begun, ...modes };
+    return localResponse("SET");
   }
 
   async #inTransaction(request, found) {

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// The package as npm would publish it: its types, its exports, what it depends on.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { ProgramFolder } from "./lib/program-folder.js";
+
+const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
+const manifest = JSON.parse(fs.readFileSync(path.join(PACKAGE, "package.json"), "utf8"));
+
+/** Runs a tool that is installed for the tests. */
+function tool(name, args, cwd = PACKAGE) {
+  const script = fs.realpathSync(path.join(PACKAGE, "node_modules", ".bin", name));
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, ...args], { cwd }, (error, stdout, stderr) => resolve({ error, output: stdout + stderr }));
+  });
+}
+
+test("nothing is installed with it and nothing runs when it is", () => {
+  for (const key of ["dependencies", "optionalDependencies", "peerDependencies", "bundledDependencies"]) assert.equal(manifest[key], undefined);
+  for (const script of Object.keys(manifest.scripts)) assert.doesNotMatch(script, /^(pre|post)?(install|prepare)/);
+});
+
+test("the sources import nothing but Node and themselves", () => {
+  for (const name of fs.readdirSync(path.join(PACKAGE, "src"), { recursive: true })) {
+    if (!name.endsWith(".js")) continue;
+    const text = fs.readFileSync(path.join(PACKAGE, "src", name), "utf8");
+    for (const [, from] of text.matchAll(/^(?:(?:import|export) [^;"]*from |import )"([^"]+)"/gm)) assert.match(from, /^(node:|\.)/, `${name}: ${from}`);
+  }
+});
+
+test("the version is the one that the client tells", async () => {
+  const { version } = await import("../src/index.js");
+  assert.equal(version, manifest.version);
+});
+
+test("the types compile, strictly, and @types/pg's can be had from them", async () => {
+  const { error, output } = await tool("tsc", ["-p", "test/types"]);
+  assert.equal(error, null, output);
+});
+
+for (const folder of [PACKAGE, path.join(PACKAGE, "sidepool-pg")]) {
+  test(`publint finds nothing in ${path.basename(folder)}`, async () => {
+    const { error, output } = await tool("publint", ["--strict"], folder);
+    assert.equal(error, null, output);
+    assert.match(output, /All good/);
+  });
+}
+
+test("arethetypeswrong finds nothing", async () => {
+  const { error, output } = await tool("attw", ["--pack", "."]);
+  assert.equal(error, null, output);
+});
+
+const EXPORTS = `
+  const names = ["Client", "Pool", "Query", "Result", "DatabaseError", "types", "defaults", "TypeOverrides", "escapeLiteral", "Connection"];
+  for (const name of names) if (!all[name]) throw new Error(name + " is missing");
+`;
+
+test("sidepool-pg stands where pg stood, by require, import and pg/lib/...", async () => {
+  const folder = new ProgramFolder();
+  const cjs = `const all = require("pg"); ${EXPORTS}
+    const lib = (name) => require("pg/lib/" + name);
+    const same = [[lib("client"), all.Client], [lib("query.js"), all.Query], [lib("result.js"), all.Result], [lib("utils").prepareValue, all.utils.prepareValue],
+      [lib("defaults"), all.defaults], [lib("type-overrides"), all.TypeOverrides], [lib("connection"), all.Connection]];
+    for (const [a, b] of same) if (a !== b || !a) throw new Error("not the same");
+    new (lib("connection-parameters"))("postgres://x");`;
+  const esm = `import pg, * as all from "pg"; ${EXPORTS} if (pg.Pool !== all.Pool) throw new Error("two Pools");`;
+  try {
+    for (const [name, text] of [["a.cjs", cjs], ["b.mjs", esm]]) {
+      const { status, output } = await folder.run(folder.add(name, text), {});
+      assert.equal(status, 0, output);
+    }
+  } finally {
+    folder.remove();
+  }
+});
