@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import pytest
@@ -11,10 +12,32 @@ from drivers import GUARD, AsyncDriver, SyncDriver, query
 from fake_daemon import FakeDaemon, frame, hello_reply
 
 from sidepool import errors
-from sidepool._channel import IN_FLIGHT_MAX
+from sidepool._channel import IN_FLIGHT_MAX, Call
 from sidepool._messages import Request, Response
 from sidepool._settings import make_settings
 from sidepool._transport_async import AsyncTransport
+
+@pytest.fixture
+def fake():
+    """A daemon that the test plays."""
+    daemon = FakeDaemon().start()
+    yield daemon
+    daemon.remove()
+
+
+@pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
+def drive(request):
+    """drive(path, **settings) makes a transport, closed at the end."""
+    made = []
+
+    def make(path, **settings):
+        made.append(request.param(path, **settings))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()
+
 
 SHUTTING_DOWN, UNKNOWN_STATEMENT, NOT_SENT, STATUS_ACTIVE = 24, 9, 1, 2
 
@@ -136,8 +159,6 @@ def test_what_is_bound_to_a_connection_is_not_sent_to_another(fake, drive):
 
 
 def test_deadline_travels_and_silence_is_unknown(fake, drive):
-    import time
-
     d = drive(fake.path, grace=0.0)
     d.ready()
     waits = d.start(query(), deadline=time.monotonic() + 0.2)
@@ -149,8 +170,6 @@ def test_deadline_travels_and_silence_is_unknown(fake, drive):
 
 
 def test_deadline_in_the_past_sends_nothing(fake, drive):
-    import time
-
     d = drive(fake.path)
     d.ready()
     with pytest.raises(errors.DaemonError) as raised:
@@ -159,8 +178,6 @@ def test_deadline_in_the_past_sends_nothing(fake, drive):
 
 
 def test_answer_that_nobody_waits_for_gives_back_lease_and_stream(fake, drive):
-    import time
-
     d = drive(fake.path, grace=0.0)
     d.ready()
     waits = d.start(query(), deadline=time.monotonic() + 0.05)
@@ -296,8 +313,6 @@ def test_more_requests_than_the_daemon_reads_wait_here(fake, drive):
     received = fake.next()
 
     def crowd():
-        from sidepool._channel import Call
-
         for _ in range(IN_FLIGHT_MAX - 1):
             channel.enqueue(Call(query(b"crowd")))
         channel.owner.push()

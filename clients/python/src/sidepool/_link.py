@@ -29,6 +29,7 @@ class Link:
 
     def __init__(self):
         self.channel = Channel()
+        self.channel.owner = self
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.setblocking(False)
 
@@ -75,10 +76,17 @@ class Link:
 
     def end(self, reason):
         self.channel.lose(reason)
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits for it, as close() would not
+        except OSError:
+            pass
         self.close()
 
     def close(self):
         self.sock.close()
+
+    def __del__(self):
+        self.sock.close()  # of a daemon that shut down: another link took its place, and no lease is on it any more
 
 
 class Patience:
