@@ -129,11 +129,21 @@ int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
 		call->conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
 }
 
+/* Before libpq 17 each Sync is written at once; since then all that a call has to send goes out together. */
+static int send_sync(PGconn *pq)
+{
+#ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
+	return PQsendPipelineSync(pq);
+#else
+	return PQpipelineSync(pq);
+#endif
+}
+
 void pg_call_sync(struct pg_call *call)
 {
 	struct pg_conn *conn = call->conn;
 
-	if (!PQpipelineSync(conn->pq) ||
+	if (!send_sync(conn->pq) ||
 	    pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_SYNC, .call = call }) < 0)
 		(void)broken(conn);
 }
@@ -305,8 +315,9 @@ static void begin_answer(struct pg_conn *conn, struct pg_answer *a)
 	if (a->begun)
 		return;
 	a->begun = true;
-	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE)
-		(void)PQsetSingleRowMode(conn->pq);
+	if (a->kind != PG_ANSWER_EXECUTE && a->kind != PG_ANSWER_SIMPLE)
+		return;
+	(void)PQsetSingleRowMode(conn->pq);
 }
 
 static void end_simple(struct pg_conn *conn)

@@ -179,6 +179,7 @@ void pg_task_submit(struct pg_engine *e, struct pg_task *task)
 	task->finished = false;
 	task->cancel_wanted = false;
 	task->cancelling = false;
+	task->paused = false;
 	core_submit(e->core, task->ticket, pg_engine_now());
 	pg_engine_kick(e);
 }
@@ -247,16 +248,48 @@ static void on_cancel_timeout(uv_timer_t *timer)
 		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request did not take within cancel_timeout");
 }
 
+static struct pg_task *head_task(struct pg_backend *b)
+{
+	struct ticket *t = TAILQ_FIRST(&b->slot->tickets);
+
+	return t ? t->owner : NULL;
+}
+
+/* One that could not be cancelled before, because a neighbour was, or because it was not its turn. */
+static void cancel_head(struct pg_backend *b)
+{
+	struct pg_task *task = head_task(b);
+
+	if (task && task->cancel_wanted)
+		pg_task_cancel(b->pool->engine, task);
+}
+
+static void resume_head(struct pg_backend *b)
+{
+	struct pg_task *task = head_task(b);
+
+	if (!task || !task->paused || pg_conn_is_cancelling(b->conn))
+		return;
+	task->paused = false;
+	pg_conn_resume(b->conn);
+}
+
 static void on_cancelled(struct pg_conn *conn, bool delivered)
 {
 	struct pg_backend *b = pg_conn_owner(conn);
 	struct pg_task *task;
 
 	(void)delivered;
+	b->depth++; /* whoever hears of it may finish the last task */
 	while (!pg_conn_is_cancelling(conn) && (task = TAILQ_FIRST(&b->held))) {
 		TAILQ_REMOVE(&b->held, task, held);
 		hand_over(task);
 	}
+	if (!b->failed)
+		cancel_head(b);
+	if (!b->failed)
+		resume_head(b);
+	b->depth--;
 	pg_backend_settle(b);
 }
 
@@ -281,16 +314,20 @@ void pg_task_cancel(struct pg_engine *e, struct pg_task *task)
 		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request could not be sent");
 }
 
+void pg_task_break_off(struct pg_engine *e, struct pg_task *task)
+{
+	pg_task_cancel(e, task);
+	task->paused = task->conn && pg_conn_is_cancelling(task->conn);
+	if (task->paused)
+		pg_conn_pause(task->conn);
+}
+
 /* ---- finishing ---- */
 
 static void go_on(struct pg_backend *b)
 {
-	struct ticket *next = TAILQ_FIRST(&b->slot->tickets);
-	struct pg_task *task = next ? next->owner : NULL;
-
 	b->head_since = pg_engine_now();
-	if (task && task->cancel_wanted)
-		pg_task_cancel(b->pool->engine, task);
+	cancel_head(b);
 }
 
 /* The core hears that the task is done. */

@@ -46,6 +46,7 @@ struct pg_task {
 	bool session;               /* a lease: its statements may ask for what earlier ones left in the session */
 	bool exclusive;             /* a lease, or anything else that runs what it likes: its session is looked at when it is finished */
 	bool cancel_wanted;         /* as soon as it is its turn */
+	bool paused;                /* nothing is read of it until it is cancelled */
 	bool finished;              /* pg_task_finish() was called */
 	TAILQ_ENTRY(pg_task) held;  /* pg_backend::held: granted while a cancel request was under way */
 	bool is_held;
@@ -113,6 +114,9 @@ void pg_task_touches(struct pg_task *task, unsigned touch);
  * cancel_timeout, with PG_END_LOST.
  */
 void pg_task_cancel(struct pg_engine *engine, struct pg_task *task);
+
+/* The same, and nothing is read of what the task runs until PostgreSQL has the cancel request: it cannot run far ahead of it. */
+void pg_task_break_off(struct pg_engine *engine, struct pg_task *task);
 
 /* How long the task has had its connection for itself: behind others it counts from when the last of them ended. */
 usec pg_task_run_us(const struct pg_task *task);
