@@ -185,14 +185,15 @@ class Channel:
         """The daemon is told its own names for what it knows already. An id that it no longer keeps is answered with
         UNKNOWN_STATEMENT and the text then follows; that would upset the order on a lease, so there only columns are
         left out."""
-        known = self.statements.get(call.text)
         statement = call.message.query.statement
+        key = _key(call)
+        known = self.statements.get(key)
         alone = not call.message.HasField("lease") and not call.message.HasField("acquire")
         if known is None:
             statement.sql = call.text
             statement.statement_id = statement.known_columns_id = 0
             return None
-        self.statements.move_to_end(call.text)
+        self.statements.move_to_end(key)
         if alone and known.statement_id:
             statement.ClearField("sql")
             statement.statement_id = known.statement_id
@@ -212,13 +213,19 @@ class Channel:
             return
         if known is not None and known.columns_id == result.columns_id and known.statement_id == result.statement_id:
             return
-        self.statements[call.text] = Known(result.statement_id, result.columns_id, list(result.columns))
-        self.statements.move_to_end(call.text)
+        key = _key(call)
+        self.statements[key] = Known(result.statement_id, result.columns_id, list(result.columns))
+        self.statements.move_to_end(key)
         while len(self.statements) > STATEMENTS_MAX:
             self.statements.popitem(last=False)
 
-    def forget(self, text):
-        self.statements.pop(text, None)
+    def forget(self, call):
+        self.statements.pop(_key(call), None)
+
+
+def _key(call):
+    """What a statement id stands for: the text and the types of its parameters."""
+    return call.text, tuple(call.message.query.statement.parameter_types)
 
 
 def _violation(error):

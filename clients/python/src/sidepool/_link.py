@@ -159,7 +159,7 @@ def refusal(call, bound):
         return None
     code = response.error.code
     if code == _UNKNOWN_STATEMENT and call.text is not None and call.message.query.statement.statement_id:
-        call.channel.forget(call.text)
+        call.channel.forget(call)
         return "again"
     if code != _SHUTTING_DOWN:
         return None

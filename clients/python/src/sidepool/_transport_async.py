@@ -144,9 +144,9 @@ class AsyncTransport:
 
     # -- requests
 
-    async def submit(self, message, *, channel=None, text=None, deadline=0.0, patience=None):
+    async def submit(self, message, *, channel=None, text=None, deadline=0.0, patience=None, call=None):
         """Sends a request and returns its Call; `channel`: only there."""
-        call = Call(message, text)
+        call = call or Call(message, text)
         patience = patience or Patience(self.settings, self._ever_ready, deadline)
         while True:
             link = channel.owner if channel is not None else await self._ready(patience)
@@ -163,19 +163,11 @@ class AsyncTransport:
             link.send()
             return call
 
-    async def wait(self, call, deadline=0.0, late=None):
-        """The Response. Raises what became of it instead; Unsent where it may go again. late(call): the wait was
-        interrupted, and this is how far the call came."""
+    async def wait(self, call, deadline=0.0):
+        """The Response. Raises what became of it instead; Unsent where it may go again."""
         link = call.channel.owner
         limit = deadline + self.settings.grace if deadline else None
-        try:
-            answered = await link.drive(call, limit)
-        except asyncio.CancelledError:
-            await self._interrupted(link, call)
-            if late is not None:
-                late(call)
-            raise
-        if not answered:
+        if not await link.drive(call, limit):
             link.channel.abandon(call)
             raise errors.pool_error("NO_ANSWER")
         if call.error is not None:
@@ -195,16 +187,26 @@ class AsyncTransport:
             link.channel.abandon(call)
 
     async def request(self, message, *, channel=None, text=None, deadline=0.0, late=None):
-        """Sends a request once, and returns the Call with its Response, which may carry an error."""
+        """Sends a request once, and returns the Call with its Response, which may carry an error. late(call): the wait
+        was interrupted after it had been sent, and this is how far it came."""
         patience = Patience(self.settings, self._ever_ready, deadline)
         while True:
-            call = await self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience)
+            call = Call(message, text)
             try:
-                await self.wait(call, deadline, late)
+                await self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience, call=call)
+                await self.wait(call, deadline)
             except Unsent:
                 if channel is not None:
                     raise bound_lost() from None
                 continue
+            except Exception:
+                raise
+            except BaseException:
+                if call.channel is not None:
+                    await self._interrupted(call.channel.owner, call)
+                    if late is not None:
+                        late(call)
+                raise
             verdict = refusal(call, channel is not None)
             if verdict is None:
                 return call

@@ -145,9 +145,9 @@ class Transport:
 
     # -- requests
 
-    def submit(self, message, *, channel=None, text=None, deadline=0.0, patience=None):
+    def submit(self, message, *, channel=None, text=None, deadline=0.0, patience=None, call=None):
         """Sends a request and returns its Call; `channel`: only there."""
-        call = Call(message, text)
+        call = call or Call(message, text)
         patience = patience or Patience(self.settings, self._ever_ready, deadline)
         while True:
             link = channel.owner if channel is not None else self._ready(patience)
@@ -165,19 +165,11 @@ class Transport:
                 link.push()
             return call
 
-    def wait(self, call, deadline=0.0, late=None):
-        """The Response. Raises what became of it instead; Unsent where it may go again. late(call): the wait was
-        interrupted, and this is how far the call came."""
+    def wait(self, call, deadline=0.0):
+        """The Response. Raises what became of it instead; Unsent where it may go again."""
         link = call.channel.owner
         limit = deadline + self.settings.grace if deadline else None
-        try:
-            answered = link.drive(call, limit)
-        except BaseException:
-            self._interrupted(link, call)
-            if late is not None:
-                late(call)
-            raise
-        if not answered:
+        if not link.drive(call, limit):
             link.channel.abandon(call)
             raise errors.pool_error("NO_ANSWER")
         if call.error is not None:
@@ -193,16 +185,26 @@ class Transport:
             link.channel.abandon(call)
 
     def request(self, message, *, channel=None, text=None, deadline=0.0, late=None):
-        """Sends a request once, and returns the Call with its Response, which may carry an error."""
+        """Sends a request once, and returns the Call with its Response, which may carry an error. late(call): the wait
+        was interrupted after it had been sent, and this is how far it came."""
         patience = Patience(self.settings, self._ever_ready, deadline)
         while True:
-            call = self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience)
+            call = Call(message, text)
             try:
-                self.wait(call, deadline, late)
+                self.submit(message, channel=channel, text=text, deadline=deadline, patience=patience, call=call)
+                self.wait(call, deadline)
             except Unsent:
                 if channel is not None:
                     raise bound_lost() from None
                 continue
+            except Exception:
+                raise
+            except BaseException:
+                if call.channel is not None:
+                    self._interrupted(call.channel.owner, call)
+                    if late is not None:
+                        late(call)
+                raise
             verdict = refusal(call, channel is not None)
             if verdict is None:
                 return call
