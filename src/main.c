@@ -16,8 +16,8 @@
 static void print_mistake(void *userdata, const struct config_mistake *m)
 {
 	(void)userdata;
-	(void)fprintf(stderr, "sidepoold: %s%s%s%s\n", m->where, *m->where ? ": " : "", m->is_warning ? "warning: " : "",
-		      m->message);
+	(void)fprintf(stderr, "sidepoold: %s%s%s%s\n", m->where, *m->where ? ": " : "",
+		      m->is_warning ? "warning: " : "", m->message);
 }
 
 static int load(struct config **ret_config, const struct arguments *arguments)
@@ -36,7 +36,10 @@ static int load(struct config **ret_config, const struct arguments *arguments)
 	return r;
 }
 
-/* A client that leaves while it is written to is no reason to die; descriptors are what connections are made of. */
+/*
+ * A client that leaves while it is written to is no reason to die; descriptors are what connections
+ * are made of.
+ */
 static void prepare_process(void)
 {
 	struct rlimit limit;

@@ -51,7 +51,8 @@ void service_init(struct service *s, uv_loop_t *loop, service_status_fn status, 
 
 	*s = (struct service){ .status = status, .userdata = userdata };
 	start_timer(loop, &s->status_timer, on_status, STATUS_EVERY_MS, s);
-	start_timer(loop, &s->watchdog_timer, on_watchdog, watched ? MAX(watchdog_us / 2000, (uint64_t)1) : 0, s);
+	start_timer(loop, &s->watchdog_timer, on_watchdog,
+		    watched ? MAX(watchdog_us / 2000, (uint64_t)1) : 0, s);
 }
 
 void service_ready(struct service *s)
@@ -60,7 +61,10 @@ void service_ready(struct service *s)
 	tell_status(s);
 }
 
-/* systemd wants the time from which on READY counts: https://www.freedesktop.org/software/systemd/man/sd_notify.html */
+/*
+ * systemd wants the time from which on READY counts:
+ * https://www.freedesktop.org/software/systemd/man/sd_notify.html
+ */
 void service_reloading(struct service *s)
 {
 	struct timespec now;
@@ -68,7 +72,8 @@ void service_reloading(struct service *s)
 	(void)s;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-			 (unsigned long long)now.tv_sec * 1000000ULL + (unsigned long long)now.tv_nsec / 1000);
+			 (unsigned long long)now.tv_sec * 1000000ULL +
+				 (unsigned long long)now.tv_nsec / 1000);
 }
 
 void service_stopping(struct service *s, usec at_most)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the service manager hears of us (sd_notify(3)): ready, reloading, stopping, a status line, and that the loop turns. */
+/*
+ * What the service manager hears of us (sd_notify(3)): ready, reloading, stopping, a status line,
+ * and that the loop turns.
+ */
 
 #include <stddef.h>
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The quickstart's C program: 80 callers in one thread, each a small state machine whose next step is taken when the reply to the
- * last one comes. All of them share one handle, and so one connection to the daemon.
+ * The quickstart's C program: 80 callers in one thread, each a small state machine whose next step
+ * is taken when the reply to the last one comes. All of them share one handle, and so one
+ * connection to the daemon.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -36,9 +37,11 @@ static struct {
 	int busy; /* callers that are not through */
 } told;
 
-static const char move[] = "UPDATE sidepool_quickstart.account SET balance = balance + $1::bigint WHERE id = $2::int";
+static const char move[] =
+	"UPDATE sidepool_quickstart.account SET balance = balance + $1::bigint WHERE id = $2::int";
 
-static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply, void *userdata);
+static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply,
+		     void *userdata);
 
 static void update(struct sidepool *sp, int amount, int account, const struct sidepool_call *call)
 {
@@ -54,13 +57,17 @@ static void read_balance(struct sidepool *sp, struct caller *c)
 	char which[16];
 
 	(void)snprintf(which, sizeof(which), "%d", 1 + rand() % ACCOUNTS);
-	(void)sidepool_query(sp, "SELECT balance FROM sidepool_quickstart.account WHERE id = $1::int",
+	(void)sidepool_query(sp,
+			     "SELECT balance FROM sidepool_quickstart.account WHERE id = $1::int",
 			     SIDEPOOL_TEXT(which), SIDEPOOL_CALL(.done = on_reply, .userdata = c));
 	told.reads++;
 	c->step = STEP_LAST;
 }
 
-/* BEGIN travels with the first statement, COMMIT with the last: a transaction of two statements is two messages. */
+/*
+ * BEGIN travels with the first statement, COMMIT with the last: a transaction of two statements is
+ * two messages.
+ */
 static void begin_transfer(struct sidepool *sp, struct caller *c)
 {
 	int from = 1 + rand() % (ACCOUNTS / 2);
@@ -69,7 +76,8 @@ static void begin_transfer(struct sidepool *sp, struct caller *c)
 	c->amount = rand() % 41 - 20;
 	c->step = STEP_SECOND_UPDATE;
 	update(sp, -c->amount, from,
-	       SIDEPOOL_CALL(.done = on_reply, .userdata = c, .acquire = SIDEPOOL_LEASE_OPTIONS(.begin = 1)));
+	       SIDEPOOL_CALL(.done = on_reply, .userdata = c,
+			     .acquire = SIDEPOOL_LEASE_OPTIONS(.begin = 1)));
 }
 
 static void end_transfer(struct sidepool *sp, struct caller *c, const struct sidepool_reply *reply)
@@ -80,7 +88,8 @@ static void end_transfer(struct sidepool *sp, struct caller *c, const struct sid
 	told.transfers++;
 	c->step = STEP_LAST;
 	update(sp, c->amount, c->to,
-	       SIDEPOOL_CALL(.done = on_reply, .userdata = c, .lease = &lease, .finish = SIDEPOOL_FINISH_COMMIT));
+	       SIDEPOOL_CALL(.done = on_reply, .userdata = c, .lease = &lease,
+			     .finish = SIDEPOOL_FINISH_COMMIT));
 }
 
 static void send_batch(struct sidepool *sp, struct caller *c)
@@ -88,8 +97,10 @@ static void send_batch(struct sidepool *sp, struct caller *c)
 	struct sidepool_batch *batch = sidepool_batch_new();
 
 	for (int i = 0; i < 10; i++)
-		(void)sidepool_batch_add(batch, "INSERT INTO sidepool_quickstart.note (program, body) VALUES ($1, $2)",
-					 SIDEPOOL_TEXT("c", "a note"), 0);
+		(void)sidepool_batch_add(
+			batch,
+			"INSERT INTO sidepool_quickstart.note (program, body) VALUES ($1, $2)",
+			SIDEPOOL_TEXT("c", "a note"), 0);
 	(void)sidepool_batch_send(sp, batch, 1, NULL,
 				  SIDEPOOL_CALL(.done = on_reply, .userdata = c));
 	sidepool_batch_free(batch);
@@ -100,8 +111,8 @@ static void send_batch(struct sidepool *sp, struct caller *c)
 static void begin_stream(struct sidepool *sp, struct caller *c)
 {
 	c->step = STEP_STREAM;
-	(void)sidepool_query(sp, "SELECT g, repeat('x', 100) FROM generate_series(1, 50000) g", NULL,
-			     SIDEPOOL_CALL(.done = on_reply, .userdata = c));
+	(void)sidepool_query(sp, "SELECT g, repeat('x', 100) FROM generate_series(1, 50000) g",
+			     NULL, SIDEPOOL_CALL(.done = on_reply, .userdata = c));
 }
 
 static void next_round(struct sidepool *sp, struct caller *c)
@@ -120,7 +131,8 @@ static void next_round(struct sidepool *sp, struct caller *c)
 		read_balance(sp, c);
 }
 
-static void go_on_streaming(struct sidepool *sp, struct caller *c, const struct sidepool_reply *reply)
+static void go_on_streaming(struct sidepool *sp, struct caller *c,
+			    const struct sidepool_reply *reply)
 {
 	struct sidepool_stream stream;
 
@@ -178,8 +190,9 @@ int main(void)
 	}
 	failed = run(sp);
 	sidepool_close(sp);
-	(void)printf("{\"program\": \"c\", \"callers\": %d, \"reads\": %d, \"transfers\": %d, \"batches\": %d, "
-		     "\"streamed\": %d, \"errors\": %d}\n",
-		     CALLERS, told.reads, told.transfers, told.batches, told.streamed, told.errors);
+	(void)printf(
+		"{\"program\": \"c\", \"callers\": %d, \"reads\": %d, \"transfers\": %d, \"batches\": %d, "
+		"\"streamed\": %d, \"errors\": %d}\n",
+		CALLERS, told.reads, told.transfers, told.batches, told.streamed, told.errors);
 	return failed || told.streamed != STREAMED_ROWS;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A backend's life: opened and closed as the core decides, failed as the network does. A failed one stays until the last of its
- * tasks is finished, because their tickets are on its slot; then the core hears of the failure and forgets the slot.
+ * A backend's life: opened and closed as the core decides, failed as the network does. A failed one
+ * stays until the last of its tasks is finished, because their tickets are on its slot; then the
+ * core hears of the failure and forgets the slot.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +40,14 @@ static void free_backend(struct pg_backend *b)
 
 static void log_failure(const struct pg_pool *p, enum slot_failure failure, const char *reason)
 {
-	/* The same failure again and again is told once; the breaker's opening is told by its state. */
+	/*
+	 * The same failure again and again is told once; the breaker's opening is told by its
+	 * state.
+	 */
 	if (!strcmp(p->failure, reason))
 		return;
-	log_warning(LOG_FIELDS(log_str("POOL", p->name), log_str("FAILURE", slot_failure_to_string(failure))),
+	log_warning(LOG_FIELDS(log_str("POOL", p->name),
+			       log_str("FAILURE", slot_failure_to_string(failure))),
 		    "pool %s: %s", p->name, reason);
 }
 
@@ -61,7 +66,10 @@ void pg_backend_settle(struct pg_backend *b)
 	pg_engine_kick(e);
 }
 
-/* Tasks whose calls have ended are finished by now; what is left holds the connection without using it. */
+/*
+ * Tasks whose calls have ended are finished by now; what is left holds the connection without using
+ * it.
+ */
 static void tell_tasks(struct pg_backend *b)
 {
 	struct ticket *t;
@@ -128,7 +136,8 @@ static void opened(struct pg_backend *b)
 	struct pg_pool *p = b->pool;
 
 	if (p->failure[0])
-		log_notice(LOG_FIELDS(log_str("POOL", p->name)), "pool %s: connected again", p->name);
+		log_notice(LOG_FIELDS(log_str("POOL", p->name)), "pool %s: connected again",
+			   p->name);
 	p->failure[0] = '\0';
 	core_slot_opened(p->engine->core, b->slot, pg_engine_now());
 	pg_engine_kick(p->engine);
@@ -146,7 +155,8 @@ static void on_discovered(struct pg_call *call, enum pg_end end)
 	opened(b);
 }
 
-static void on_limits(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *rows)
+static void on_limits(struct pg_call *call, uint32_t tag, uint32_t set,
+		      const struct pg_result *rows)
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
 
@@ -155,7 +165,8 @@ static void on_limits(struct pg_call *call, uint32_t tag, uint32_t set, const st
 	pg_discover_read(rows, b->pool->n_up, &b->limits);
 }
 
-static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *result)
+static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set,
+			  const struct pg_result *result)
 {
 	(void)call;
 	(void)tag;
@@ -189,7 +200,8 @@ static void on_up(struct pg_conn *conn)
 	pg_call_end(&b->call);
 }
 
-static void on_notify(struct pg_conn *conn, const char *channel, const char *payload, int backend_pid)
+static void on_notify(struct pg_conn *conn, const char *channel, const char *payload,
+		      int backend_pid)
 {
 	struct pg_backend *b = pg_conn_owner(conn);
 	struct ticket *t = TAILQ_FIRST(&b->slot->tickets);
@@ -276,7 +288,8 @@ static void on_ping_timeout(uv_timer_t *timer)
 	struct pg_backend *b = ((struct pg_backend_timer *)timer->data)->backend;
 
 	if (b)
-		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "an idle connection did not answer within connect_timeout");
+		pg_backend_fail(b, SLOT_FAILURE_NETWORK,
+				"an idle connection did not answer within connect_timeout");
 }
 
 /* An empty statement: PostgreSQL answers it without a transaction. */
@@ -284,7 +297,8 @@ void pg_backend_ping(struct slot *slot)
 {
 	struct pg_backend *b = slot->owner;
 
-	(void)uv_timer_start(&b->timer->timer, on_ping_timeout, b->pool->conn.connect_timeout_us / USEC_PER_MS, 0);
+	(void)uv_timer_start(&b->timer->timer, on_ping_timeout,
+			     b->pool->conn.connect_timeout_us / USEC_PER_MS, 0);
 	pg_call_begin(b->conn, &b->call, &ping_ops);
 	(void)pg_call_execute_text(&b->call, "", PG_TAG_LABEL);
 	pg_call_end(&b->call);

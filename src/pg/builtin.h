@@ -4,5 +4,8 @@
 
 #include <stdbool.h>
 
-/* Whether `name` (lower case) before a parenthesis is SQL's own syntax or a function that is known to be harmless. */
+/*
+ * Whether `name` (lower case) before a parenthesis is SQL's own syntax or a function that is known
+ * to be harmless.
+ */
 bool pg_is_builtin(const char *name);

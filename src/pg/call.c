@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Work on a connection. Everything that is sent leaves an entry in a ring of answers that are owed; libpq hands the results out in
- * the same order, and the head of the ring says whose they are. In pipeline mode
- * (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html) libpq ends the results of each statement with a NULL, and a
- * Sync with PGRES_PIPELINE_SYNC; after an error everything up to the next Sync comes back as PGRES_PIPELINE_ABORTED.
+ * Work on a connection. Everything that is sent leaves an entry in a ring of answers that are owed;
+ * libpq hands the results out in the same order, and the head of the ring says whose they are. In
+ * pipeline mode (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html) libpq ends the
+ * results of each statement with a NULL, and a Sync with PGRES_PIPELINE_SYNC; after an error
+ * everything up to the next Sync comes back as PGRES_PIPELINE_ABORTED.
  *
- * A call has ended when its last Sync is answered, and not before: a statement outside a transaction commits at the Sync, so
- * that a CommandComplete alone proves nothing, and a deferred constraint may fail there.
+ * A call has ended when its last Sync is answered, and not before: a statement outside a
+ * transaction commits at the Sync, so that a CommandComplete alone proves nothing, and a deferred
+ * constraint may fail there.
  *
- * Rows are always asked for one by one (PQsetSingleRowMode), so that libpq never holds more than one.
+ * Rows are always asked for one by one (PQsetSingleRowMode), so that libpq never holds more than
+ * one.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -63,7 +66,8 @@ int pg_answers_push(struct pg_conn *conn, struct pg_answer answer)
 		if (r < 0)
 			return err_forward(r);
 	}
-	conn->answers[(conn->answers_head + conn->answers_count++) & (conn->answers_size - 1)] = answer;
+	conn->answers[(conn->answers_head + conn->answers_count++) & (conn->answers_size - 1)] =
+		answer;
 	if (answer.call)
 		answer.call->pending++;
 	return 0;
@@ -78,22 +82,26 @@ void pg_call_begin(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 	conn->depth++;
 }
 
-/* What libpq could not even queue breaks the connection: libpq and we would no longer count alike. */
+/*
+ * What libpq could not even queue breaks the connection: libpq and we would no longer count alike.
+ */
 static int broken(struct pg_conn *conn)
 {
 	pg_conn_break(conn);
 	return err_raise(-EPIPE);
 }
 
-static int send_set(struct pg_conn *conn, const char *name, const struct pg_statement *s, const struct pg_params *p)
+static int send_set(struct pg_conn *conn, const char *name, const struct pg_statement *s,
+		    const struct pg_params *p)
 {
 	const int *formats = p->formats;
 	int n = (int)s->n_params;
 
 	if (name)
-		return PQsendQueryPrepared(conn->pq, name, n, p->values, p->lengths, formats, s->result_format);
-	return PQsendQueryParams(conn->pq, s->text->sql, n, p->types, p->values, p->lengths, formats,
-				 s->result_format);
+		return PQsendQueryPrepared(conn->pq, name, n, p->values, p->lengths, formats,
+					   s->result_format);
+	return PQsendQueryParams(conn->pq, s->text->sql, n, p->types, p->values, p->lengths,
+				 formats, s->result_format);
 }
 
 int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
@@ -126,10 +134,14 @@ int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
 	if (!PQsendQueryParams(call->conn->pq, sql, 0, NULL, NULL, NULL, NULL, 0))
 		return err_forward(broken(call->conn));
 	return err_forward(pg_answers_push(
-		call->conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
+		call->conn,
+		(struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
 }
 
-/* Before libpq 17 each Sync is written at once; since then all that a call has to send goes out together. */
+/*
+ * Before libpq 17 each Sync is written at once; since then all that a call has to send goes out
+ * together.
+ */
 static int send_sync(PGconn *pq)
 {
 #ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
@@ -163,7 +175,8 @@ void pg_call_end(struct pg_call *call)
 	pg_conn_want_write(call->conn);
 }
 
-int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops, const char *sql)
+int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops,
+		   const char *sql)
 {
 	assert(conn->answers_count == 0);
 
@@ -172,7 +185,8 @@ int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 	if (!PQexitPipelineMode(conn->pq) || !PQsendQuery(conn->pq, sql))
 		return err_forward(broken(conn));
 	pg_conn_want_write(conn);
-	return err_forward(pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE, .call = call }));
+	return err_forward(pg_answers_push(
+		conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE, .call = call }));
 }
 
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n)
@@ -391,7 +405,8 @@ void pg_calls_abandon(struct pg_conn *conn)
 	struct pg_call *call;
 
 	for (uint32_t i = 0; i < conn->answers_count; i++) {
-		struct pg_answer *a = &conn->answers[(conn->answers_head + i) & (conn->answers_size - 1)];
+		struct pg_answer *a =
+			&conn->answers[(conn->answers_head + i) & (conn->answers_size - 1)];
 
 		if (a->kind == PG_ANSWER_PREPARE && a->prepared)
 			pg_prepared_done(conn, steal(&a->prepared), false);

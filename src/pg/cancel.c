@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cancel requests: a connection of their own on which the key of the connection is sent, and the server hangs up.
- * https://www.postgresql.org/docs/current/libpq-cancel.html
+ * Cancel requests: a connection of their own on which the key of the connection is sent, and the
+ * server hangs up. https://www.postgresql.org/docs/current/libpq-cancel.html
  *
- * Since libpq 17 that is done without blocking, over TLS where the connection has it. Before, PQcancel() connects, sends and waits, all
- * of it blocking; it is made to be called from a signal handler, so it may be called from libuv's thread pool. It needs nothing
- * but the key that was copied out.
+ * Since libpq 17 that is done without blocking, over TLS where the connection has it. Before,
+ * PQcancel() connects, sends and waits, all of it blocking; it is made to be called from a signal
+ * handler, so it may be called from libuv's thread pool. It needs nothing but the key that was
+ * copied out.
  */
 #include <stdlib.h>
 
@@ -31,7 +32,11 @@ struct cancel {
 	uv_poll_t poll;
 	PGcancelConn *request; /* owned */
 	struct pg_conn *conn;  /* borrowed: waits for us */
-	int fd;                /* libpq's, as the poll handle knows it; it may change while libpq tries with and without TLS */
+	/*
+	 * libpq's, as the poll handle knows it; it may change while libpq tries with and without
+	 * TLS
+	 */
+	int fd;
 	bool over;
 	bool delivered;
 };

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A scanner, not a parser: it walks over the words of a text, past literals, quoted names and comments
- * (https://www.postgresql.org/docs/current/sql-syntax-lexical.html), and collects what those words may do. The rule is to err
- * on the side of the next client: a word that cannot be judged counts as PG_TOUCH_UNKNOWN, which costs a reset and is
- * never wrong. What a function does inside is out of sight, hence the list of harmless ones in builtin.c.
+ * A scanner, not a parser: it walks over the words of a text, past literals, quoted names and
+ * comments (https://www.postgresql.org/docs/current/sql-syntax-lexical.html), and collects what
+ * those words may do. The rule is to err on the side of the next client: a word that cannot be
+ * judged counts as PG_TOUCH_UNKNOWN, which costs a reset and is never wrong. What a function does
+ * inside is out of sight, hence the list of harmless ones in builtin.c.
  */
 #include "pg/classify.h"
 
@@ -24,8 +25,8 @@ struct scanner {
 	char first[WORD_BYTES];    /* the statement's first */
 	unsigned words;            /* of this statement */
 	unsigned statements;
-	bool writes;               /* a word that writes, locks or creates */
-	bool volatile_call;        /* a function that is not known */
+	bool writes;        /* a word that writes, locks or creates */
+	bool volatile_call; /* a function that is not known */
 	struct pg_class class;
 };
 
@@ -95,7 +96,8 @@ static void skip_dollar(struct scanner *s)
 	const char *tag = s->at, *p = s->at + 1;
 	size_t n;
 
-	while (p < s->end && continues_word(*p) && *p != '$' && !(p == tag + 1 && isdigit((unsigned char)*p)))
+	while (p < s->end && continues_word(*p) && *p != '$' &&
+	       !(p == tag + 1 && isdigit((unsigned char)*p)))
 		p++;
 	if (p == s->end || *p != '$') {
 		s->at++;
@@ -190,10 +192,13 @@ static void take_function(struct scanner *s)
 			s->class.reads_sequence = true;
 		return;
 	}
-	/* A table with its columns, an alias with its columns, a common table expression: no calls. */
+	/*
+	 * A table with its columns, an alias with its columns, a common table expression: no calls.
+	 */
 	if (is(s->previous, "into") || is(s->previous, "as") || is(s->previous, "with") ||
-	    is(s->previous, "recursive") || is(s->previous, "references") || is(s->previous, "table") ||
-	    is(s->previous, "index") || is(s->previous, "exists") || is(s->first, "create"))
+	    is(s->previous, "recursive") || is(s->previous, "references") ||
+	    is(s->previous, "table") || is(s->previous, "index") || is(s->previous, "exists") ||
+	    is(s->first, "create"))
 		return;
 	if (!pg_is_builtin(s->word))
 		s->volatile_call = true;
@@ -244,15 +249,17 @@ static const struct {
 
 static bool begins_read(const char *word)
 {
-	return is_one_of(word, (const char *const[]){ "select", "with", "values", "table", "show", "explain", NULL });
+	return is_one_of(word, (const char *const[]){ "select", "with", "values", "table", "show",
+						      "explain", NULL });
 }
 
 static bool is_known_first(const char *word)
 {
 	return begins_read(word) ||
-	       is_one_of(word, (const char *const[]){ "insert", "update", "delete", "merge", "truncate", "copy",
-						      "grant", "revoke", "comment", "notify", "import",
-						      "security", NULL });
+	       is_one_of(word,
+			 (const char *const[]){ "insert", "update", "delete", "merge", "truncate",
+						"copy", "grant", "revoke", "comment", "notify",
+						"import", "security", NULL });
 }
 
 static void take_first_word(struct scanner *s)
@@ -286,7 +293,7 @@ static bool is_temporary(const char *word)
 /* A word after the first. */
 static void take_next_word(struct scanner *s)
 {
-	static const char *const writing[] = { "insert", "update", "delete", "merge",  "into",
+	static const char *const writing[] = { "insert", "update",  "delete",  "merge", "into",
 					       "share",  "analyze", "analyse", NULL };
 
 	if (is_one_of(s->word, writing))
@@ -309,9 +316,11 @@ static void take_next_word(struct scanner *s)
 		s->class.verb = PG_VERB_COMMIT;
 		s->class.self_commits = true;
 	}
-	if (s->words == 2 && is(s->word, "prepared")) /* COMMIT PREPARED, ROLLBACK PREPARED: not of this transaction */
+	/* COMMIT PREPARED, ROLLBACK PREPARED: not of this transaction */
+	if (s->words == 2 && is(s->word, "prepared"))
 		s->class.verb = PG_VERB_NONE;
-	if (s->words <= 3 && is(s->first, "set") && (is(s->word, "role") || is(s->word, "authorization")))
+	if (s->words <= 3 && is(s->first, "set") &&
+	    (is(s->word, "role") || is(s->word, "authorization")))
 		s->class.touch |= PG_TOUCH_ROLE;
 	if (s->words == 2 && is(s->first, "create") && is(s->word, "schema"))
 		s->class.self_commits = true;

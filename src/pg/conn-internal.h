@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the files of a connection share: conn.c its life, call.c the work on it, prepared.c its statement cache. */
+/*
+ * What the files of a connection share: conn.c its life, call.c the work on it, prepared.c its
+ * statement cache.
+ */
 
 #include <libpq-fe.h>
 
@@ -17,7 +20,8 @@ TAILQ_HEAD(pg_prepared_list, pg_prepared);
 enum pg_answer_kind {
 	PG_ANSWER_PREPARE,
 	PG_ANSWER_EXECUTE,
-	PG_ANSWER_FORGET, /* DEALLOCATE of a statement that fell out of the cache: nobody wants to know */
+	/* DEALLOCATE of a statement that fell out of the cache: nobody wants to know */
+	PG_ANSWER_FORGET,
 	PG_ANSWER_SYNC,
 	PG_ANSWER_SIMPLE, /* everything up to ReadyForQuery */
 };
@@ -32,47 +36,50 @@ enum pg_copy {
 struct pg_answer {
 	enum pg_answer_kind kind;
 	enum pg_copy copy;
-	bool begun;                   /* it is the head, and libpq was told how to deliver it */
+	bool begun; /* it is the head, and libpq was told how to deliver it */
 	uint32_t tag;
 	uint32_t set;
 	struct pg_call *call;         /* borrowed; NULL: the connection's own */
 	struct pg_prepared *prepared; /* borrowed: PG_ANSWER_PREPARE */
 };
 
-/* The poll handle outlives the connection by one turn of the loop, for uv_close() is not immediate. */
+/*
+ * The poll handle outlives the connection by one turn of the loop, for uv_close() is not immediate.
+ */
 struct pg_poller {
 	uv_poll_t poll;
 	uv_timer_t timer;
-	unsigned handles;      /* not closed yet */
-	struct pg_conn *conn;  /* borrowed; NULL once the connection is gone */
+	unsigned handles;     /* not closed yet */
+	struct pg_conn *conn; /* borrowed; NULL once the connection is gone */
 };
 
 struct pg_conn {
 	enum pg_conn_state state;
-	PGconn *pq;                 /* owned; NULL before it was resolved */
+	PGconn *pq; /* owned; NULL before it was resolved */
 	const struct pg_conn_ops *ops;
-	void *owner;                /* borrowed: owns us */
+	void *owner; /* borrowed: owns us */
 	uv_loop_t *loop;
-	struct pg_poller *poller;   /* owned; NULL until there is a socket */
-	int fd;                     /* libpq's, as the poller knows it */
-	int events;                 /* what the poller waits for */
+	struct pg_poller *poller; /* owned; NULL until there is a socket */
+	int fd;                   /* libpq's, as the poller knows it */
+	int events;               /* what the poller waits for */
 	bool paused;
-	bool pumping;               /* inside pg_calls_pump(): do not begin another */
-	bool orphaned;              /* closed while something of ours was at it, which frees it in the end */
-	bool broken;                /* to be given up at the next turn of the loop */
-	pg_cancel_fn cancel_done;   /* not NULL while a cancel request is under way */
+	bool pumping; /* inside pg_calls_pump(): do not begin another */
+	/* closed while something of ours was at it, which frees it in the end */
+	bool orphaned;
+	bool broken;                      /* to be given up at the next turn of the loop */
+	pg_cancel_fn cancel_done;         /* not NULL while a cancel request is under way */
 	struct pg_resolution *resolution; /* borrowed while it runs */
 	struct pg_conn_settings settings;
 
 	struct pg_call_list calls;
-	unsigned depth;             /* of calls */
-	struct pg_answer *answers;  /* owned: a ring of answers_size, a power of two */
+	unsigned depth;            /* of calls */
+	struct pg_answer *answers; /* owned: a ring of answers_size, a power of two */
 	uint32_t answers_size, answers_head, answers_count;
 
-	struct pg_prepared *prepared;       /* owned, by text */
-	struct pg_prepared_list by_use;     /* the latest first */
+	struct pg_prepared *prepared;   /* owned, by text */
+	struct pg_prepared_list by_use; /* the latest first */
 	uint32_t n_prepared;
-	uint32_t generation;                /* of the names: counts pg_conn_forget_prepared() */
+	uint32_t generation; /* of the names: counts pg_conn_forget_prepared() */
 };
 
 /* conn.c */
@@ -82,7 +89,8 @@ void pg_conn_break(struct pg_conn *conn);
 void pg_conn_destroy(struct pg_conn *conn);
 
 /* call.c */
-bool pg_calls_pump(struct pg_conn *conn); /* false: the connection was closed meanwhile, and is gone */
+/* false: the connection was closed meanwhile, and is gone */
+bool pg_calls_pump(struct pg_conn *conn);
 void pg_calls_abandon(struct pg_conn *conn);
 int pg_answers_push(struct pg_conn *conn, struct pg_answer answer);
 
@@ -93,9 +101,10 @@ enum pg_prepared_state {
 };
 
 /*
- * The prepared statement to use for the text on this connection: sends Parse where it is worth it. NULL: run it unnamed. `call` is
- * told if the Parse fails, under `tag`.
+ * The prepared statement to use for the text on this connection: sends Parse where it is worth it.
+ * NULL: run it unnamed. `call` is told if the Parse fails, under `tag`.
  */
-const char *pg_prepared_for(struct pg_conn *conn, struct pg_text *text, struct pg_call *call, uint32_t tag);
+const char *pg_prepared_for(struct pg_conn *conn, struct pg_text *text, struct pg_call *call,
+			    uint32_t tag);
 void pg_prepared_done(struct pg_conn *conn, struct pg_prepared *p, bool ok);
 void pg_prepared_deinit(struct pg_conn *conn);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a connection: names resolved (target.c), connected with PQconnectPoll(), up in pipeline mode, closed. libpq's
- * socket may change while it tries one address after the other, and it closes the old one behind our back; so the poller
- * is taken off the socket before each PQconnectPoll() and put on again after it.
+ * The life of a connection: names resolved (target.c), connected with PQconnectPoll(), up in
+ * pipeline mode, closed. libpq's socket may change while it tries one address after the other, and
+ * it closes the old one behind our back; so the poller is taken off the socket before each
+ * PQconnectPoll() and put on again after it.
  *
- * Invariant: on_down is the last thing that the owner hears, it comes from the loop and never from a function that the owner
- * called, and the owner then closes the connection.
+ * Invariant: on_down is the last thing that the owner hears, it comes from the loop and never from
+ * a function that the owner called, and the owner then closes the connection.
  */
 #include "pg/conn.h"
 
@@ -44,7 +45,7 @@ const char *pg_conn_parameter(const struct pg_conn *conn, const char *name)
 char pg_conn_transaction(const struct pg_conn *conn)
 {
 	static const char letters[] = {
-		[PQTRANS_IDLE] = 'I', [PQTRANS_ACTIVE] = 'A', [PQTRANS_INTRANS] = 'T',
+		[PQTRANS_IDLE] = 'I',    [PQTRANS_ACTIVE] = 'A',  [PQTRANS_INTRANS] = 'T',
 		[PQTRANS_INERROR] = 'E', [PQTRANS_UNKNOWN] = 'A',
 	};
 
@@ -62,8 +63,9 @@ bool pg_conn_is_flushed(const struct pg_conn *conn)
 }
 
 /*
- * libpq keeps the SQLSTATE of a failed connect to itself; the server's English text is all there is, and lc_messages cannot be
- * set before the connection is up. What is not recognised is taken for the network, which the breaker handles best.
+ * libpq keeps the SQLSTATE of a failed connect to itself; the server's English text is all there
+ * is, and lc_messages cannot be set before the connection is up. What is not recognised is taken
+ * for the network, which the breaker handles best.
  */
 static enum pg_failure_kind failure_of(const char *message)
 {
@@ -79,7 +81,8 @@ static enum pg_failure_kind failure_of(const char *message)
 		{ "no password supplied", PG_FAILURE_AUTH },
 		{ "no pg_hba.conf entry", PG_FAILURE_AUTH },
 		{ "is not permitted to log in", PG_FAILURE_AUTH },
-		{ "the database system is", PG_FAILURE_NETWORK }, /* starting up, shutting down, in recovery */
+		/* starting up, shutting down, in recovery */
+		{ "the database system is", PG_FAILURE_NETWORK },
 		{ "terminating connection", PG_FAILURE_NETWORK },
 		{ "FATAL:", PG_FAILURE_OTHER },
 	};
@@ -143,7 +146,8 @@ static void on_timer(uv_timer_t *timer)
 	if (!conn)
 		return;
 	if (conn->broken)
-		go_down(conn, PG_FAILURE_NETWORK, conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
+		go_down(conn, PG_FAILURE_NETWORK,
+			conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
 	else
 		go_down(conn, PG_FAILURE_TIMEOUT, "the connect took longer than connect_timeout");
 }
@@ -168,7 +172,10 @@ static int watch(struct pg_conn *conn, int events, uv_poll_cb callback)
 	if (fd < 0)
 		return err_raise(-EBADF);
 	if (conn->fd != fd) {
-		/* A poll handle is bound to its descriptor: a new one needs a new handle, and so a new poller. */
+		/*
+		 * A poll handle is bound to its descriptor: a new one needs a new handle, and so a
+		 * new poller.
+		 */
 		if (p->poll.data) {
 			struct pg_poller *fresh = calloc(1, sizeof(*fresh));
 			uint64_t left = uv_timer_get_due_in(&p->timer);
@@ -264,10 +271,14 @@ static void on_resolved(void *userdata, int r, const char *message, const char *
 	conn->state = PG_CONN_CONNECTING;
 	conn->pq = PQconnectStartParams(keywords, values, 0);
 	if (!conn->pq || PQstatus(conn->pq) == CONNECTION_BAD) {
-		go_down(conn, PG_FAILURE_NETWORK, conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
+		go_down(conn, PG_FAILURE_NETWORK,
+			conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
 		return;
 	}
-	/* "If you have yet to call PQconnectPoll, behave as if it last returned PGRES_POLLING_WRITING." */
+	/*
+	 * "If you have yet to call PQconnectPoll, behave as if it last returned
+	 * PGRES_POLLING_WRITING."
+	 */
 	r = watch(conn, UV_WRITABLE, on_connecting);
 	if (r < 0)
 		go_down(conn, PG_FAILURE_NETWORK, strerror(-r));
@@ -282,9 +293,10 @@ static int start(struct pg_conn *conn, struct pg_target *target, const char *app
 	conn->poller->handles = 1;
 	(void)uv_timer_init(conn->loop, &conn->poller->timer);
 	conn->poller->timer.data = conn->poller;
-	(void)uv_timer_start(&conn->poller->timer, on_timer, conn->settings.connect_timeout_us / USEC_PER_MS, 0);
-	return err_forward(pg_target_resolve(target, conn->loop, application_name, on_resolved, conn,
-					     &conn->resolution));
+	(void)uv_timer_start(&conn->poller->timer, on_timer,
+			     conn->settings.connect_timeout_us / USEC_PER_MS, 0);
+	return err_forward(pg_target_resolve(target, conn->loop, application_name, on_resolved,
+					     conn, &conn->resolution));
 }
 
 int pg_conn_new(struct pg_conn **ret_conn, uv_loop_t *loop, struct pg_target *target,

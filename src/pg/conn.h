@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One connection to PostgreSQL on the loop. Work is put on it as calls: runs of statements that end with a Sync. Calls of
- * several owners may be on one connection at once; they run in the order in which they were begun.
+ * One connection to PostgreSQL on the loop. Work is put on it as calls: runs of statements that end
+ * with a Sync. Calls of several owners may be on one connection at once; they run in the order in
+ * which they were begun.
  */
 
 #include <stdbool.h>
@@ -29,20 +30,33 @@ enum pg_end {
 };
 
 /*
- * All of them are called from the loop, never from within a pg_call_*() function. `tag` is what the statement was sent with, `set`
- * counts its parameter sets. Results are borrowed for the call.
+ * All of them are called from the loop, never from within a pg_call_*() function. `tag` is what the
+ * statement was sent with, `set` counts its parameter sets. Results are borrowed for the call.
  */
 struct pg_call_ops {
-	/* The first thing heard of the statement: its columns are known. Rows follow in the same or further calls. */
-	void (*on_rows)(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *rows);
-	/* The statement is done: command tag, number of rows. It may have had no row; `result` has the columns. */
-	void (*on_complete)(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *result);
-	/* The statement failed; what stands behind it up to the next Sync is not run and not heard of. */
-	void (*on_error)(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *error);
+	/*
+	 * The first thing heard of the statement: its columns are known. Rows follow in the same or
+	 * further calls.
+	 */
+	void (*on_rows)(struct pg_call *call, uint32_t tag, uint32_t set,
+			const struct pg_result *rows);
+	/*
+	 * The statement is done: command tag, number of rows. It may have had no row; `result` has
+	 * the columns.
+	 */
+	void (*on_complete)(struct pg_call *call, uint32_t tag, uint32_t set,
+			    const struct pg_result *result);
+	/*
+	 * The statement failed; what stands behind it up to the next Sync is not run and not heard
+	 * of.
+	 */
+	void (*on_error)(struct pg_call *call, uint32_t tag, uint32_t set,
+			 const struct pg_result *error);
 	/* A warning or notice. */
 	void (*on_notice)(struct pg_call *call, const struct pg_result *notice);
 	/* COPY: first `ready` with the formats, then, for a COPY TO STDOUT, its data row by row. */
-	void (*on_copy)(struct pg_call *call, const struct pg_result *ready, const char *data, size_t n);
+	void (*on_copy)(struct pg_call *call, const struct pg_result *ready, const char *data,
+			size_t n);
 	/* All that was to be sent was sent. */
 	void (*on_flushed)(struct pg_call *call);
 	/* The last call: it is the owner's again. */
@@ -51,11 +65,12 @@ struct pg_call_ops {
 
 struct pg_call {
 	const struct pg_call_ops *ops;
-	struct pg_conn *conn;  /* borrowed; NULL when it is on none */
-	unsigned pending;      /* answers that are outstanding */
-	bool ended;            /* pg_call_end() was called: nothing is added any more */
-	bool failed;           /* an error came since the last Sync */
-	bool completed;        /* a CommandComplete came since the last Sync, which alone makes it last */
+	struct pg_conn *conn; /* borrowed; NULL when it is on none */
+	unsigned pending;     /* answers that are outstanding */
+	bool ended;           /* pg_call_end() was called: nothing is added any more */
+	bool failed;          /* an error came since the last Sync */
+	/* a CommandComplete came since the last Sync, which alone makes it last */
+	bool completed;
 	TAILQ_ENTRY(pg_call) link; /* pg_conn::calls */
 };
 
@@ -63,9 +78,10 @@ struct pg_call {
 struct pg_statement {
 	struct pg_text *text;
 	uint32_t n_params;
-	const uint32_t *formats;     /* n_formats: 0 (all text), 1 (for all) or n_params */
+	const uint32_t *formats; /* n_formats: 0 (all text), 1 (for all) or n_params */
 	uint32_t n_formats;
-	uint8_t *params;             /* packed rows, overwritten; one more byte behind them is ours as well */
+	/* packed rows, overwritten; one more byte behind them is ours as well */
+	uint8_t *params;
 	size_t params_bytes;
 	uint32_t n_sets;
 	int result_format;
@@ -91,17 +107,18 @@ struct pg_conn_ops {
 	void (*on_up)(struct pg_conn *conn);
 	/* The connect failed or the connection was lost. Its calls have ended before. Close it. */
 	void (*on_down)(struct pg_conn *conn, enum pg_failure_kind kind, const char *reason);
-	void (*on_notify)(struct pg_conn *conn, const char *channel, const char *payload, int backend_pid);
+	void (*on_notify)(struct pg_conn *conn, const char *channel, const char *payload,
+			  int backend_pid);
 };
 
 struct pg_conn_settings {
 	usec connect_timeout_us;
-	uint32_t max_prepared;  /* statements kept prepared; 0: none */
+	uint32_t max_prepared; /* statements kept prepared; 0: none */
 };
 
 /*
- * Begins to connect. `application_name` is what pg_stat_activity shows. `target` is borrowed until on_up or the close. Returns 0
- * or -ENOMEM.
+ * Begins to connect. `application_name` is what pg_stat_activity shows. `target` is borrowed until
+ * on_up or the close. Returns 0 or -ENOMEM.
  */
 int pg_conn_new(struct pg_conn **ret_conn, uv_loop_t *loop, struct pg_target *target,
 		const struct pg_conn_settings *settings, const char *application_name,
@@ -125,9 +142,10 @@ unsigned pg_conn_depth(const struct pg_conn *conn);
 void pg_call_begin(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops);
 
 /*
- * Adds a statement, prepared where that is worth while; pg_call_sync() ends a run of them, pg_call_end() the call (with a Sync if
- * there is none behind the last statement). Whatever goes wrong on the way to the server is heard through the ops. Returns 0,
- * PG_CALL_E_PARAMETERS (the packed parameters are not what was declared: nothing was sent) or a negative errno.
+ * Adds a statement, prepared where that is worth while; pg_call_sync() ends a run of them,
+ * pg_call_end() the call (with a Sync if there is none behind the last statement). Whatever goes
+ * wrong on the way to the server is heard through the ops. Returns 0, PG_CALL_E_PARAMETERS (the
+ * packed parameters are not what was declared: nothing was sent) or a negative errno.
  */
 enum {
 	PG_CALL_E_PARAMETERS = 1,
@@ -141,12 +159,16 @@ void pg_call_sync(struct pg_call *call);
 void pg_call_end(struct pg_call *call);
 
 /*
- * One call in the simple query protocol, on a connection that has no other: several statements, or COPY. `tag` counts up with each
- * statement of the text.
+ * One call in the simple query protocol, on a connection that has no other: several statements, or
+ * COPY. `tag` counts up with each statement of the text.
  */
-int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops, const char *sql);
+int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops,
+		   const char *sql);
 
-/* For a COPY FROM STDIN: data, and its end (`failure` NULL) or that it shall fail. Return 0 or a negative errno. */
+/*
+ * For a COPY FROM STDIN: data, and its end (`failure` NULL) or that it shall fail. Return 0 or a
+ * negative errno.
+ */
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n);
 int pg_call_copy_end(struct pg_call *call, const char *failure);
 
@@ -158,8 +180,9 @@ void pg_conn_pause(struct pg_conn *conn);
 void pg_conn_resume(struct pg_conn *conn);
 
 /*
- * Asks PostgreSQL to cancel what runs. `done` is called from the loop when the request was delivered or has failed; until
- * then nothing else may be put on the connection. Returns 0 or a negative errno.
+ * Asks PostgreSQL to cancel what runs. `done` is called from the loop when the request was
+ * delivered or has failed; until then nothing else may be put on the connection. Returns 0 or a
+ * negative errno.
  */
 typedef void (*pg_cancel_fn)(struct pg_conn *conn, bool delivered);
 int pg_conn_cancel(struct pg_conn *conn, pg_cancel_fn done);
@@ -171,5 +194,8 @@ void pg_conn_forget_prepared(struct pg_conn *conn);
 /* Takes one text's prepared statement away, because its plan does not fit any more. */
 void pg_conn_unprepare(struct pg_conn *conn, struct pg_text *text);
 
-/* Says goodbye (Terminate) and frees it. Calls on it end with PG_END_LOST or PG_END_NOT_SENT before this returns. */
+/*
+ * Says goodbye (Terminate) and frees it. Calls on it end with PG_END_LOST or PG_END_NOT_SENT before
+ * this returns.
+ */
 struct pg_conn *pg_conn_close(struct pg_conn *conn);

@@ -8,8 +8,9 @@
 #include "util/macro.h"
 
 /*
- * Slots that a role like ours may take: superusers may take the reserved ones as well; reserved_connections came with
- * PostgreSQL 16. https://www.postgresql.org/docs/current/runtime-config-connection.html
+ * Slots that a role like ours may take: superusers may take the reserved ones as well;
+ * reserved_connections came with PostgreSQL 16.
+ * https://www.postgresql.org/docs/current/runtime-config-connection.html
  */
 const char *pg_discover_sql(void)
 {

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the files of the engine share: engine.c decides and grants, backend.c opens and closes, reset.c cleans. */
+/*
+ * What the files of the engine share: engine.c decides and grants, backend.c opens and closes,
+ * reset.c cleans.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,70 +18,74 @@
 struct pg_target;
 
 enum {
-	PG_TAG_LABEL = 0x7ffffff0, /* statements of the engine's own in a task's call; nobody wants to hear of them */
+	/* statements of the engine's own in a task's call; nobody wants to hear of them */
+	PG_TAG_LABEL = 0x7ffffff0,
 };
 
 struct pg_engine {
-	uv_loop_t *loop;              /* borrowed, as the next */
+	uv_loop_t *loop; /* borrowed, as the next */
 	struct core *core;
 	struct pg_engine_settings settings;
 	const struct pg_engine_ops *ops;
 	void *userdata;
-	uv_check_t check;             /* after each turn's I/O */
-	uv_timer_t timer;             /* when the core wants to be asked */
-	uv_idle_t idle;               /* as soon as possible */
+	uv_check_t check; /* after each turn's I/O */
+	uv_timer_t timer; /* when the core wants to be asked */
+	uv_idle_t idle;   /* as soon as possible */
 	uv_idle_cb on_idle;
-	unsigned handles;             /* being closed */
-	usec wakeup;                  /* when `timer` is set to */
+	unsigned handles; /* being closed */
+	usec wakeup;      /* when `timer` is set to */
 	bool deciding;
 	bool kicked;
-	TAILQ_HEAD(, pg_pool) pools;  /* owned */
+	TAILQ_HEAD(, pg_pool) pools; /* owned */
 };
 
 struct pg_pool {
-	struct pg_engine *engine;     /* borrowed */
-	struct pool *core;            /* borrowed: the core's */
-	char *name;                   /* owned */
-	char *conninfo;               /* owned, secret */
-	char *password;               /* owned, secret */
-	struct pg_target *target;     /* owned */
-	struct pg_target *retired;    /* owned: the one before, which connects under way may use */
+	struct pg_engine *engine;  /* borrowed */
+	struct pool *core;         /* borrowed: the core's */
+	char *name;                /* owned */
+	char *conninfo;            /* owned, secret */
+	char *password;            /* owned, secret */
+	struct pg_target *target;  /* owned */
+	struct pg_target *retired; /* owned: the one before, which connects under way may use */
 	struct pg_conn_settings conn;
-	char failure[512];            /* the last connection failure; "" after a success */
-	usec discovered;              /* when the server was last asked for its limits; 0: never */
+	char failure[512]; /* the last connection failure; "" after a success */
+	usec discovered;   /* when the server was last asked for its limits; 0: never */
 	struct pg_parameters parameters; /* as reported at the last connect */
 	unsigned n_backends;
-	unsigned n_up;                /* of them connected */
+	unsigned n_up;                     /* of them connected */
 	TAILQ_HEAD(, pg_backend) backends; /* owned */
-	TAILQ_ENTRY(pg_pool) link;    /* pg_engine::pools */
+	TAILQ_ENTRY(pg_pool) link;         /* pg_engine::pools */
 };
 
 /* Closing a timer takes a turn of the loop. */
 struct pg_backend_timer {
 	uv_timer_t timer;
-	struct pg_backend *backend;   /* borrowed; NULL once it is gone */
+	struct pg_backend *backend; /* borrowed; NULL once it is gone */
 };
 
 struct pg_backend {
-	struct pg_pool *pool;         /* borrowed */
-	struct slot *slot;            /* borrowed: the core's */
-	struct pg_conn *conn;         /* owned */
+	struct pg_pool *pool;           /* borrowed */
+	struct slot *slot;              /* borrowed: the core's */
+	struct pg_conn *conn;           /* owned */
 	struct pg_backend_timer *timer; /* owned */
-	unsigned depth;               /* tasks that were granted and are not finished */
-	unsigned touched;             /* enum pg_touch: what may be left in the session */
-	bool relabel;                 /* application_name is to be set */
-	bool wrote;                   /* since it was last told to the core: a sequence may have been used */
-	bool sequences_foreign;       /* currval() and lastval() may tell of an earlier client */
-	bool failed;                  /* the connection is gone; waits for its tasks to be finished */
+	unsigned depth;                 /* tasks that were granted and are not finished */
+	unsigned touched;               /* enum pg_touch: what may be left in the session */
+	bool relabel;                   /* application_name is to be set */
+	/* since it was last told to the core: a sequence may have been used */
+	bool wrote;
+	bool sequences_foreign; /* currval() and lastval() may tell of an earlier client */
+	/* the connection is gone; waits for its tasks to be finished */
+	bool failed;
 	enum slot_failure failure;
-	bool settled;                 /* the core was told */
+	bool settled; /* the core was told */
 	usec head_since;
-	char label[64];               /* application that application_name tells */
-	struct pg_call call;          /* of our own: ping, discovery, reset */
-	struct pg_task *resetting;    /* borrowed: the finished task that waits for the reset */
+	char label[64];            /* application that application_name tells */
+	struct pg_call call;       /* of our own: ping, discovery, reset */
+	struct pg_task *resetting; /* borrowed: the finished task that waits for the reset */
 	bool reset_failed;
-	bool has_user_prepared;       /* found while resetting: PREPARE was run somewhere out of sight */
-	bool is_up;                   /* counted in pg_pool::n_up */
+	/* found while resetting: PREPARE was run somewhere out of sight */
+	bool has_user_prepared;
+	bool is_up; /* counted in pg_pool::n_up */
 	struct server_limits limits;
 	TAILQ_HEAD(, pg_task) held;   /* borrowed: granted while a cancel request was under way */
 	TAILQ_ENTRY(pg_backend) link; /* pg_pool::backends */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One loop of decisions: after every turn of the event loop in which anything happened the core is asked what to do, until it
- * has nothing more to say, and a timer is set to when it wants to be asked again. Nothing else here decides anything.
+ * One loop of decisions: after every turn of the event loop in which anything happened the core is
+ * asked what to do, until it has nothing more to say, and a timer is set to when it wants to be
+ * asked again. Nothing else here decides anything.
  *
- * Each connection is a backend: a slot of the core and a pg_conn. What may be left behind in its session is collected in
- * `touched` as statements go by; when a task is finished the connection is rolled back and reset by reset.c before the core hears of
- * it.
+ * Each connection is a backend: a slot of the core and a pg_conn. What may be left behind in its
+ * session is collected in `touched` as statements go by; when a task is finished the connection is
+ * rolled back and reset by reset.c before the core hears of it.
  */
 #include "pg/engine.h"
 
@@ -52,7 +53,8 @@ static void set_timer(struct pg_engine *e, usec now)
 	if (at == USEC_NEVER)
 		(void)uv_timer_stop(&e->timer);
 	else
-		(void)uv_timer_start(&e->timer, on_timer, (usec_sub(at, now) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
+		(void)uv_timer_start(&e->timer, on_timer,
+				     (usec_sub(at, now) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
 }
 
 void pg_engine_kick(struct pg_engine *e)
@@ -114,7 +116,8 @@ static void refuse(const struct decision *d)
 	struct pg_task *task = d->ticket->owner;
 	struct pg_pool *pool = d->ticket->pool->owner;
 
-	task->ops->refused(task, d->refusal, d->retry_after_us, pool->failure[0] ? pool->failure : NULL);
+	task->ops->refused(task, d->refusal, d->retry_after_us,
+			   pool->failure[0] ? pool->failure : NULL);
 }
 
 static void carry_out(struct pg_engine *e, const struct decision *d)
@@ -179,7 +182,6 @@ void pg_task_submit(struct pg_engine *e, struct pg_task *task)
 	task->finished = false;
 	task->cancel_wanted = false;
 	task->cancelling = false;
-	task->paused = false;
 	core_submit(e->core, task->ticket, pg_engine_now());
 	pg_engine_kick(e);
 }
@@ -192,15 +194,20 @@ bool pg_task_withdraw(struct pg_engine *e, struct pg_task *task)
 	return true;
 }
 
-/* What must be known before the session is lent on; whether a text reads what another client left in it. */
-static void prepare_session(struct pg_task *task, struct pg_call *call, const struct pg_class *class)
+/*
+ * What must be known before the session is lent on; whether a text reads what another client left
+ * in it.
+ */
+static void prepare_session(struct pg_task *task, struct pg_call *call,
+			    const struct pg_class *class)
 {
 	struct pg_backend *b = task->backend;
 	char sql[160];
 
 	if (b->relabel) {
 		b->relabel = false;
-		(void)snprintf(sql, sizeof(sql), "SET application_name = 'sidepool:%.55s'", b->label);
+		(void)snprintf(sql, sizeof(sql), "SET application_name = 'sidepool:%.55s'",
+			       b->label);
 		for (char *c = sql + strlen("SET application_name = '"); c[1]; c++)
 			if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ')
 				*c = '?';
@@ -214,7 +221,8 @@ static void prepare_session(struct pg_task *task, struct pg_call *call, const st
 	b->wrote |= !class->reads_only;
 }
 
-int pg_task_execute(struct pg_task *task, struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
+int pg_task_execute(struct pg_task *task, struct pg_call *call,
+		    const struct pg_statement *statement, uint32_t tag)
 {
 	const struct pg_class *class = &statement->text->class;
 	int r;
@@ -245,33 +253,20 @@ static void on_cancel_timeout(uv_timer_t *timer)
 	struct pg_backend *b = ((struct pg_backend_timer *)timer->data)->backend;
 
 	if (b)
-		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request did not take within cancel_timeout");
+		pg_backend_fail(b, SLOT_FAILURE_NETWORK,
+				"a cancel request did not take within cancel_timeout");
 }
 
-static struct pg_task *head_task(struct pg_backend *b)
-{
-	struct ticket *t = TAILQ_FIRST(&b->slot->tickets);
-
-	return t ? t->owner : NULL;
-}
-
-/* One that could not be cancelled before, because a neighbour was, or because it was not its turn. */
+/*
+ * One that could not be cancelled before, because a neighbour was, or because it was not its turn.
+ */
 static void cancel_head(struct pg_backend *b)
 {
-	struct pg_task *task = head_task(b);
+	struct ticket *head = TAILQ_FIRST(&b->slot->tickets);
+	struct pg_task *task = head ? head->owner : NULL;
 
 	if (task && task->cancel_wanted)
 		pg_task_cancel(b->pool->engine, task);
-}
-
-static void resume_head(struct pg_backend *b)
-{
-	struct pg_task *task = head_task(b);
-
-	if (!task || !task->paused || pg_conn_is_cancelling(b->conn))
-		return;
-	task->paused = false;
-	pg_conn_resume(b->conn);
 }
 
 static void on_cancelled(struct pg_conn *conn, bool delivered)
@@ -280,16 +275,12 @@ static void on_cancelled(struct pg_conn *conn, bool delivered)
 	struct pg_task *task;
 
 	(void)delivered;
-	b->depth++; /* whoever hears of it may finish the last task */
 	while (!pg_conn_is_cancelling(conn) && (task = TAILQ_FIRST(&b->held))) {
 		TAILQ_REMOVE(&b->held, task, held);
 		hand_over(task);
 	}
 	if (!b->failed)
 		cancel_head(b);
-	if (!b->failed)
-		resume_head(b);
-	b->depth--;
 	pg_backend_settle(b);
 }
 
@@ -306,20 +297,14 @@ void pg_task_cancel(struct pg_engine *e, struct pg_task *task)
 	if (!b || task->cancelling || task->finished)
 		return;
 	task->cancel_wanted = true;
-	if (!is_running(task) || task->is_held || pg_conn_is_cancelling(b->conn) || pg_conn_depth(b->conn) == 0)
+	if (!is_running(task) || task->is_held || pg_conn_is_cancelling(b->conn) ||
+	    pg_conn_depth(b->conn) == 0)
 		return;
 	task->cancelling = true;
-	(void)uv_timer_start(&b->timer->timer, on_cancel_timeout, e->settings.cancel_timeout_us / USEC_PER_MS, 0);
+	(void)uv_timer_start(&b->timer->timer, on_cancel_timeout,
+			     e->settings.cancel_timeout_us / USEC_PER_MS, 0);
 	if (pg_conn_cancel(b->conn, on_cancelled) < 0)
-		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "a cancel request could not be sent");
-}
-
-void pg_task_break_off(struct pg_engine *e, struct pg_task *task)
-{
-	pg_task_cancel(e, task);
-	task->paused = task->conn && pg_conn_is_cancelling(task->conn);
-	if (task->paused)
-		pg_conn_pause(task->conn);
+		(void)uv_timer_start(&b->timer->timer, on_cancel_timeout, 0, 0);
 }
 
 /* ---- finishing ---- */
@@ -358,14 +343,16 @@ void pg_task_finish(struct pg_engine *e, struct pg_task *task)
 	if (task->cancelling)
 		(void)uv_timer_stop(&b->timer->timer);
 	task->cancelling = false;
-	if (b->failed || pg_conn_state(b->conn) != PG_CONN_UP || b->depth > 1 || !pg_reset_begin(b, task))
+	if (b->failed || pg_conn_state(b->conn) != PG_CONN_UP || b->depth > 1 ||
+	    !pg_reset_begin(b, task))
 		pg_backend_release(b, task);
 }
 
 /* ---- life ---- */
 
 int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *core,
-		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops, void *userdata)
+		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops,
+		  void *userdata)
 {
 	struct pg_engine *e = calloc(1, sizeof(*e));
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The hands of the core: carries out its decisions on real connections, and gives whoever asks for a connection one interface,
- * the task. A task waits, is granted a connection, puts calls on it, and is finished; the engine then makes the connection
- * clean for the next one: rolled back, and reset where something was touched.
+ * The hands of the core: carries out its decisions on real connections, and gives whoever asks for
+ * a connection one interface, the task. A task waits, is granted a connection, puts calls on it,
+ * and is finished; the engine then makes the connection clean for the next one: rolled back, and
+ * reset where something was touched.
  */
 
 #include <stdbool.h>
@@ -26,8 +27,12 @@ struct pg_texts;
 struct pg_task_ops {
 	/* task->conn is there to be used: begin a call now. With `pipelined`, exactly one. */
 	void (*granted)(struct pg_task *task);
-	/* It waited in vain and is the owner's again. `reason` is the last connection failure where that is why, else NULL. */
-	void (*refused)(struct pg_task *task, enum refusal why, usec retry_after_us, const char *reason);
+	/*
+	 * It waited in vain and is the owner's again. `reason` is the last connection failure where
+	 * that is why, else NULL.
+	 */
+	void (*refused)(struct pg_task *task, enum refusal why, usec retry_after_us,
+			const char *reason);
 	/* Its deadline has passed while it runs: pg_task_cancel() it, or finish. */
 	void (*expired)(struct pg_task *task);
 	/* Its connection was lost while it had no call on it. Finish it. */
@@ -37,18 +42,25 @@ struct pg_task_ops {
 };
 
 struct pg_task {
-	struct ticket *ticket;      /* borrowed: the owner's, its own or its lease's; ticket->owner is the task */
+	/* borrowed: the owner's, its own or its lease's; ticket->owner is the task */
+	struct ticket *ticket;
 	const struct pg_task_ops *ops;
 	const char *application;    /* borrowed: for application_name */
 	struct pg_conn *conn;       /* borrowed; NULL unless granted and alive */
 	struct pg_backend *backend; /* borrowed; the same */
-	bool cancelling;            /* a cancel request for it is under way, or waited for to take */
-	bool session;               /* a lease: its statements may ask for what earlier ones left in the session */
-	bool exclusive;             /* a lease, or anything else that runs what it likes: its session is looked at when it is finished */
-	bool cancel_wanted;         /* as soon as it is its turn */
-	bool paused;                /* nothing is read of it until it is cancelled */
-	bool finished;              /* pg_task_finish() was called */
-	TAILQ_ENTRY(pg_task) held;  /* pg_backend::held: granted while a cancel request was under way */
+	/* a cancel request for it is under way, or waited for to take */
+	bool cancelling;
+	/* a lease: its statements may ask for what earlier ones left in the session */
+	bool session;
+	/*
+	 * a lease, or anything else that runs what it likes: its session is looked at when it is
+	 * finished
+	 */
+	bool exclusive;
+	bool cancel_wanted; /* as soon as it is its turn */
+	bool finished;      /* pg_task_finish() was called */
+	/* pg_backend::held: granted while a cancel request was under way */
+	TAILQ_ENTRY(pg_task) held;
 	bool is_held;
 };
 
@@ -60,31 +72,37 @@ struct pg_engine_settings {
 struct pg_engine_ops {
 	/* A lease is to be warned of or revoked: rpc/lease.c knows what to do. */
 	void (*lease)(void *userdata, const struct decision *decision);
-	void (*notify)(void *userdata, struct pg_task *task, const char *channel, const char *payload, int backend_pid);
+	void (*notify)(void *userdata, struct pg_task *task, const char *channel,
+		       const char *payload, int backend_pid);
 };
 
 /* `core` is borrowed and outlives the engine. Returns 0 or a negative errno. */
 int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *core,
-		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops, void *userdata);
+		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops,
+		  void *userdata);
 
 struct pg_pool_settings {
-	const char *name;        /* copied */
-	const char *conninfo;    /* copied */
-	const char *password;    /* copied; NULL: none */
+	const char *name;     /* copied */
+	const char *conninfo; /* copied */
+	const char *password; /* copied; NULL: none */
 	struct pg_conn_settings conn;
 	struct pool_settings core;
 };
 
 /*
- * Returns 0, a negative errno, or PG_TARGET_E_INVALID with the reason in `message`. The pool begins to connect as the core sees
- * fit.
+ * Returns 0, a negative errno, or PG_TARGET_E_INVALID with the reason in `message`. The pool begins
+ * to connect as the core sees fit.
  */
-int pg_engine_add_pool(struct pg_engine *engine, const struct pg_pool_settings *settings, struct pg_pool **ret_pool,
-		       char *message, size_t message_bytes);
+int pg_engine_add_pool(struct pg_engine *engine, const struct pg_pool_settings *settings,
+		       struct pg_pool **ret_pool, char *message, size_t message_bytes);
 
-/* New settings for a pool; a new target is connected to as connections are replaced. Returns as pg_engine_add_pool(). */
-int pg_engine_change_pool(struct pg_engine *engine, struct pg_pool *pool, const struct pg_pool_settings *settings,
-			  char *message, size_t message_bytes);
+/*
+ * New settings for a pool; a new target is connected to as connections are replaced. Returns as
+ * pg_engine_add_pool().
+ */
+int pg_engine_change_pool(struct pg_engine *engine, struct pg_pool *pool,
+			  const struct pg_pool_settings *settings, char *message,
+			  size_t message_bytes);
 
 const char *pg_pool_name(const struct pg_pool *pool);
 const char *pg_pool_target(const struct pg_pool *pool);
@@ -97,34 +115,47 @@ const char *pg_pool_parameter(const struct pg_pool *pool, const char *name);
 /* Microseconds on the monotonic clock. */
 usec pg_engine_now(void);
 
-/* The owner has filled in task->ops, task->application and the ticket. It hears back by the ops, not from within this call. */
+/*
+ * The owner has filled in task->ops, task->application and the ticket. It hears back by the ops,
+ * not from within this call.
+ */
 void pg_task_submit(struct pg_engine *engine, struct pg_task *task);
 
 /* Takes a waiting task back. Returns false if it does not wait (any more). */
 bool pg_task_withdraw(struct pg_engine *engine, struct pg_task *task);
 
-/* pg_call_execute() that notes what the statement may leave behind. Statements of a task go this way. */
-int pg_task_execute(struct pg_task *task, struct pg_call *call, const struct pg_statement *statement, uint32_t tag);
+/*
+ * pg_call_execute() that notes what the statement may leave behind. Statements of a task go this
+ * way.
+ */
+int pg_task_execute(struct pg_task *task, struct pg_call *call,
+		    const struct pg_statement *statement, uint32_t tag);
 
 /* What a text that was sent otherwise (pg_call_simple()) may leave behind: enum pg_touch. */
 void pg_task_touches(struct pg_task *task, unsigned touch);
 
 /*
- * Ends what the task runs, as soon as that hits nobody else: its call ends with an error of SQLSTATE 57014, or, past
- * cancel_timeout, with PG_END_LOST.
+ * Ends what the task runs, as soon as that hits nobody else: its call ends with an error of
+ * SQLSTATE 57014, or, past cancel_timeout, with PG_END_LOST.
  */
 void pg_task_cancel(struct pg_engine *engine, struct pg_task *task);
 
-/* The same, and nothing is read of what the task runs until PostgreSQL has the cancel request: it cannot run far ahead of it. */
-void pg_task_break_off(struct pg_engine *engine, struct pg_task *task);
-
-/* How long the task has had its connection for itself: behind others it counts from when the last of them ended. */
+/*
+ * How long the task has had its connection for itself: behind others it counts from when the last
+ * of them ended.
+ */
 usec pg_task_run_us(const struct pg_task *task);
 
-/* The task has no call any more: its connection goes back. ops->done follows, perhaps from within this call. */
+/*
+ * The task has no call any more: its connection goes back. ops->done follows, perhaps from within
+ * this call.
+ */
 void pg_task_finish(struct pg_engine *engine, struct pg_task *task);
 
-/* Carries out what the core has decided; to be called after core functions were used directly. Cheap to call often. */
+/*
+ * Carries out what the core has decided; to be called after core functions were used directly.
+ * Cheap to call often.
+ */
 void pg_engine_kick(struct pg_engine *engine);
 
 /* Closes every connection at once. Calls end with PG_END_LOST, tasks hear ops->lost. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each value is a little-endian 32 bit length and its bytes; the length of NULL is -1. libpq wants text parameters terminated by a
- * zero byte and has no length for them, so the byte behind a text value is overwritten: it is the first byte of the next length,
- * which has been read by then, or the byte that the request's memory has to spare behind its last value.
+ * Each value is a little-endian 32 bit length and its bytes; the length of NULL is -1. libpq wants
+ * text parameters terminated by a zero byte and has no length for them, so the byte behind a text
+ * value is overwritten: it is the first byte of the next length, which has been read by then, or
+ * the byte that the request's memory has to spare behind its last value.
  */
 #include "pg/packed.h"
 
@@ -67,7 +68,8 @@ int pg_params_check(const struct pg_statement *s)
 /* Four arrays in one piece, on the stack where they fit. */
 static int allocate(struct pg_params *p, uint32_t n)
 {
-	size_t each = sizeof(*p->values) + sizeof(*p->lengths) + sizeof(*p->formats) + sizeof(*p->types);
+	size_t each =
+		sizeof(*p->values) + sizeof(*p->lengths) + sizeof(*p->formats) + sizeof(*p->types);
 	char *memory = p->small;
 
 	if (n * each > sizeof(p->small)) {

@@ -25,8 +25,8 @@ struct pg_params {
 int pg_params_check(const struct pg_statement *statement);
 
 /*
- * Checks all sets of a statement at once: lengths that add up, no zero byte in a text value. Returns 0, PG_CALL_E_PARAMETERS or
- * -ENOMEM.
+ * Checks all sets of a statement at once: lengths that add up, no zero byte in a text value.
+ * Returns 0, PG_CALL_E_PARAMETERS or -ENOMEM.
  */
 int pg_params_init(struct pg_params *p, const struct pg_statement *statement);
 

@@ -8,9 +8,20 @@
 #include "util/macro.h"
 
 static const char *const names[PG_PARAMETERS_N] = {
-	"server_version", "server_encoding", "client_encoding", "is_superuser", "session_authorization", "DateStyle",
-	"IntervalStyle", "TimeZone", "integer_datetimes", "standard_conforming_strings",
-	"default_transaction_read_only", "in_hot_standby", "scram_iterations", "search_path",
+	"server_version",
+	"server_encoding",
+	"client_encoding",
+	"is_superuser",
+	"session_authorization",
+	"DateStyle",
+	"IntervalStyle",
+	"TimeZone",
+	"integer_datetimes",
+	"standard_conforming_strings",
+	"default_transaction_read_only",
+	"in_hot_standby",
+	"scram_iterations",
+	"search_path",
 };
 
 const char *pg_parameter_name(size_t i)

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The settings that PostgreSQL reports by itself (ParameterStatus,
- * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC), as they were at one moment.
+ * https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-ASYNC), as they were at one
+ * moment.
  */
 
 #include <stdbool.h>
@@ -25,5 +26,8 @@ void pg_parameters_take(struct pg_parameters *p, const struct pg_conn *conn);
 /* NULL: not reported. */
 const char *pg_parameters_get(const struct pg_parameters *p, const char *name);
 
-/* Whether the connection reports something else by now; application_name, which is ours to set, does not count. */
+/*
+ * Whether the connection reports something else by now; application_name, which is ours to set,
+ * does not count.
+ */
 bool pg_parameters_differ(const struct pg_parameters *p, const struct pg_conn *conn);

@@ -34,8 +34,8 @@ static void free_memory(struct pg_pool *p)
 	free(p);
 }
 
-int pg_engine_add_pool(struct pg_engine *e, const struct pg_pool_settings *settings, struct pg_pool **ret_pool,
-		       char *message, size_t message_bytes)
+int pg_engine_add_pool(struct pg_engine *e, const struct pg_pool_settings *settings,
+		       struct pg_pool **ret_pool, char *message, size_t message_bytes)
 {
 	struct pg_pool *p = calloc(1, sizeof(*p));
 	int r;
@@ -51,7 +51,8 @@ int pg_engine_add_pool(struct pg_engine *e, const struct pg_pool_settings *setti
 	if (r == 0)
 		r = copy(&p->password, settings->password);
 	if (r == 0)
-		r = pg_target_new(&p->target, settings->conninfo, settings->password, message, message_bytes);
+		r = pg_target_new(&p->target, settings->conninfo, settings->password, message,
+				  message_bytes);
 	if (r == 0)
 		r = pool_add(e->core, &settings->core, p, pg_engine_now(), &p->core);
 	if (r != 0) {
@@ -99,8 +100,9 @@ static int change_target(struct pg_pool *p, const struct pg_pool_settings *setti
 	return 0;
 }
 
-int pg_engine_change_pool(struct pg_engine *e, struct pg_pool *p, const struct pg_pool_settings *settings,
-			  char *message, size_t message_bytes)
+int pg_engine_change_pool(struct pg_engine *e, struct pg_pool *p,
+			  const struct pg_pool_settings *settings, char *message,
+			  size_t message_bytes)
 {
 	int r;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The statement cache of one connection. A text is prepared when it comes for the second time (to the daemon, not to the
- * connection); the least recently used one makes room. A Parse that is still under way is used by the call that sent it only:
- * another call behind it would be told that the statement does not exist if the Parse failed.
+ * The statement cache of one connection. A text is prepared when it comes for the second time (to
+ * the daemon, not to the connection); the least recently used one makes room. A Parse that is still
+ * under way is used by the call that sent it only: another call behind it would be told that the
+ * statement does not exist if the Parse failed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct pg_prepared {
 	struct pg_text *text; /* one reference */
 	struct pg_call *call; /* borrowed while pending: whose Parse it is */
 	enum pg_prepared_state state;
-	bool dropped;         /* pending, and to be forgotten when the answer comes */
+	bool dropped; /* pending, and to be forgotten when the answer comes */
 	char name[NAME_BYTES];
 	UT_hash_handle hh;
 	TAILQ_ENTRY(pg_prepared) link; /* pg_conn::by_use */
@@ -84,11 +85,13 @@ static struct pg_prepared *add(struct pg_conn *conn, struct pg_text *text, struc
 	return p;
 }
 
-static struct pg_prepared *prepare(struct pg_conn *conn, struct pg_text *text, struct pg_call *call, uint32_t tag)
+static struct pg_prepared *prepare(struct pg_conn *conn, struct pg_text *text, struct pg_call *call,
+				   uint32_t tag)
 {
 	struct pg_prepared *p;
 
-	if (text->uses < USES_BEFORE_PREPARE || conn->settings.max_prepared == 0 || text->class.several)
+	if (text->uses < USES_BEFORE_PREPARE || conn->settings.max_prepared == 0 ||
+	    text->class.several)
 		return NULL;
 	if (conn->n_prepared >= conn->settings.max_prepared)
 		evict_oldest(conn);
@@ -96,8 +99,10 @@ static struct pg_prepared *prepare(struct pg_conn *conn, struct pg_text *text, s
 	if (!p)
 		return NULL;
 	if (!PQsendPrepare(conn->pq, p->name, text->sql, (int)text->n_types, text->types) ||
-	    pg_answers_push(conn, (struct pg_answer){
-				      .kind = PG_ANSWER_PREPARE, .call = call, .tag = tag, .prepared = p }) < 0) {
+	    pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_PREPARE,
+						      .call = call,
+						      .tag = tag,
+						      .prepared = p }) < 0) {
 		unlink_prepared(conn, p);
 		free_prepared(p);
 		return NULL;
@@ -105,7 +110,8 @@ static struct pg_prepared *prepare(struct pg_conn *conn, struct pg_text *text, s
 	return p;
 }
 
-const char *pg_prepared_for(struct pg_conn *conn, struct pg_text *text, struct pg_call *call, uint32_t tag)
+const char *pg_prepared_for(struct pg_conn *conn, struct pg_text *text, struct pg_call *call,
+			    uint32_t tag)
 {
 	struct pg_prepared *p = find(conn, text);
 
@@ -138,7 +144,10 @@ void pg_conn_forget_prepared(struct pg_conn *conn)
 {
 	struct pg_prepared *p, *next;
 
-	/* Some may still be there, if the statement that drops them fails: the next names are others. */
+	/*
+	 * Some may still be there, if the statement that drops them fails: the next names are
+	 * others.
+	 */
 	conn->generation++;
 	for (p = TAILQ_FIRST(&conn->by_use); p; p = next) {
 		next = TAILQ_NEXT(p, link);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a session can keep from one client to the next, and what takes it away
- * (https://www.postgresql.org/docs/current/sql-discard.html). DISCARD ALL does all of it at once, but would also drop the
- * statement cache; so each part is reset by itself, and only where it was touched: known from the texts that ran (classify.c), and
- * from the settings that PostgreSQL reports. Where a function of the user's own ran, everything is reset.
+ * (https://www.postgresql.org/docs/current/sql-discard.html). DISCARD ALL does all of it at once,
+ * but would also drop the statement cache; so each part is reset by itself, and only where it was
+ * touched: known from the texts that ran (classify.c), and from the settings that PostgreSQL
+ * reports. Where a function of the user's own ran, everything is reset.
  *
- * All of it goes out in one round trip. If any of it fails the connection is closed: nobody gets it in doubt.
+ * All of it goes out in one round trip. If any of it fails the connection is closed: nobody gets it
+ * in doubt.
  */
 #include "pg/reset.h"
 
@@ -46,7 +48,8 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 		b->has_user_prepared = strtol(pg_result_value(rows, 0, 0), NULL, 10) > 0;
 }
 
-static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *result)
+static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
+			const struct pg_result *result)
 {
 	(void)call;
 	(void)tag;
@@ -54,7 +57,8 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set, const 
 	(void)result;
 }
 
-static void on_error(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *error)
+static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
+		     const struct pg_result *error)
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
 
@@ -100,10 +104,14 @@ static void on_timeout(uv_timer_t *timer)
 	struct pg_backend *b = ((struct pg_backend_timer *)timer->data)->backend;
 
 	if (b)
-		pg_backend_fail(b, SLOT_FAILURE_NETWORK, "the session was not reset within cancel_timeout");
+		pg_backend_fail(b, SLOT_FAILURE_NETWORK,
+				"the session was not reset within cancel_timeout");
 }
 
-/* Any of the user's own code may have done anything; PREPARE is looked for, because DEALLOCATE ALL costs the statement cache. */
+/*
+ * Any of the user's own code may have done anything; PREPARE is looked for, because DEALLOCATE ALL
+ * costs the statement cache.
+ */
 static unsigned widen(unsigned touched)
 {
 	if (touched & PG_TOUCH_UNKNOWN)
@@ -117,9 +125,10 @@ static void send_resets(struct pg_backend *b, unsigned touched)
 		if (touched & resets[i].touch)
 			(void)pg_call_execute_text(&b->call, resets[i].sql, TAG_OTHER);
 	if ((touched & PG_TOUCH_UNKNOWN) && !(touched & PG_TOUCH_PREPARED))
-		(void)pg_call_execute_text(&b->call,
-					   "SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql",
-					   TAG_USER_PREPARED);
+		(void)pg_call_execute_text(
+			&b->call,
+			"SELECT count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql",
+			TAG_USER_PREPARED);
 	/* RESET ALL took our own name away as well. */
 	if (touched & (PG_TOUCH_SETTINGS | PG_TOUCH_ROLE)) {
 		b->label[0] = '\0';

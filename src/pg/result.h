@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What a PGresult says, for those who must not include libpq. All strings live as long as the result. */
+/*
+ * What a PGresult says, for those who must not include libpq. All strings live as long as the
+ * result.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>

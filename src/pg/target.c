@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libpq resolves host names with a blocking getaddrinfo() inside PQconnectStart(). So that the loop never waits for a name
- * server, every name is looked up on libuv's thread pool first and handed to libpq as `hostaddr` beside its `host` (which
- * libpq still needs, for TLS and .pgpass):
- * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-HOSTADDR
- * A name with several addresses becomes several hosts, which libpq tries in turn, as it would have done itself.
+ * libpq resolves host names with a blocking getaddrinfo() inside PQconnectStart(). So that the loop
+ * never waits for a name server, every name is looked up on libuv's thread pool first and handed to
+ * libpq as `hostaddr` beside its `host` (which libpq still needs, for TLS and .pgpass):
+ * https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-HOSTADDR A name with
+ * several addresses becomes several hosts, which libpq tries in turn, as it would have done itself.
  */
 #include "pg/target.h"
 
@@ -29,7 +29,7 @@ struct pg_target {
 	char *hosts[HOSTS_MAX];    /* owned */
 	char *ports[HOSTS_MAX];    /* owned */
 	size_t n_hosts;
-	char *name;                /* owned */
+	char *name; /* owned */
 };
 
 /* One lookup of all hosts, one after the other: lists are short, and mostly sockets and numbers. */
@@ -38,11 +38,11 @@ struct pg_resolution {
 	struct pg_target *target; /* borrowed */
 	pg_resolved_fn fn;        /* NULL once cancelled */
 	void *userdata;
-	size_t host;              /* the one being looked up */
-	struct buf lists[3];      /* host, hostaddr, port: comma-separated */
+	size_t host;         /* the one being looked up */
+	struct buf lists[3]; /* host, hostaddr, port: comma-separated */
 	size_t n_found;
 	char application_name[64];
-	char failure[256];        /* of the last name that was not found */
+	char failure[256]; /* of the last name that was not found */
 };
 
 static PQconninfoOption *find(PQconninfoOption *options, const char *keyword)
@@ -83,7 +83,10 @@ static int invalid(char *message, size_t message_bytes, const char *reason)
 	return PG_TARGET_E_INVALID;
 }
 
-/* libpq reads a service file only by way of its defaults, and there the service comes from the environment. */
+/*
+ * libpq reads a service file only by way of its defaults, and there the service comes from the
+ * environment.
+ */
 static PQconninfoOption *defaults_for(const char *service)
 {
 	char *before = getenv("PGSERVICE") ? strdup(getenv("PGSERVICE")) : NULL;
@@ -101,8 +104,8 @@ static PQconninfoOption *defaults_for(const char *service)
 }
 
 /*
- * PQconndefaults() says nothing of a service that it does not find. A connect does, before it tries anything; this one could only
- * get as far as a socket that does not exist.
+ * PQconndefaults() says nothing of a service that it does not find. A connect does, before it tries
+ * anything; this one could only get as far as a socket that does not exist.
  */
 static int check_service(const char *service, char *message, size_t message_bytes)
 {
@@ -120,7 +123,8 @@ static int check_service(const char *service, char *message, size_t message_byte
 }
 
 /* What the string says, over what environment and service file say. */
-static int read_options(PQconninfoOption **ret_options, const char *conninfo, char *message, size_t message_bytes)
+static int read_options(PQconninfoOption **ret_options, const char *conninfo, char *message,
+			size_t message_bytes)
 {
 	PQconninfoOption *said, *options, *o;
 	const char *service;
@@ -143,8 +147,9 @@ static int read_options(PQconninfoOption **ret_options, const char *conninfo, ch
 	options = defaults_for(service);
 	if (!options) {
 		PQconninfoFree(said);
-		return invalid(message, message_bytes,
-			       "the service, or the service file, that the connection string or PGSERVICE names cannot be read");
+		return invalid(
+			message, message_bytes,
+			"the service, or the service file, that the connection string or PGSERVICE names cannot be read");
 	}
 	for (o = said; o->keyword && r == 0; o++)
 		if (o->val && *o->val)
@@ -193,7 +198,8 @@ static int split_hosts(struct pg_target *t, char *message, size_t message_bytes)
 	if (r < 0)
 		return err_forward(r);
 	if (n_ports != 1 && n_ports != t->n_hosts)
-		return invalid(message, message_bytes, "there must be one port, or as many as hosts");
+		return invalid(message, message_bytes,
+			       "there must be one port, or as many as hosts");
 	for (size_t i = n_ports; i < t->n_hosts; i++) {
 		t->ports[i] = strdup(t->ports[0]);
 		if (!t->ports[i])
@@ -205,10 +211,18 @@ static int split_hosts(struct pg_target *t, char *message, size_t message_bytes)
 static int make_name(struct pg_target *t)
 {
 	const char *host = value_of(t, "host"), *address = value_of(t, "hostaddr");
-	const char *database = value_of(t, "dbname"), *user = value_of(t, "user"), *port = value_of(t, "port");
+	const char *database = value_of(t, "dbname"), *user = value_of(t, "user"),
+		   *port = value_of(t, "port");
 
-	if (asprintf(&t->name, "%s:%s/%s as %s", host ? host : address ? address : "local socket",
-		     port ? port : "5432", database ? database : user ? user : "", user ? user : "") < 0) {
+	if (asprintf(&t->name, "%s:%s/%s as %s",
+		     host      ? host
+		     : address ? address
+			       : "local socket",
+		     port ? port : "5432",
+		     database ? database
+		     : user   ? user
+			      : "",
+		     user ? user : "") < 0) {
 		t->name = NULL;
 		return err_raise(-ENOMEM);
 	}
@@ -229,8 +243,8 @@ static int complete(struct pg_target *t, const char *password)
 	return err_forward(r);
 }
 
-int pg_target_new(struct pg_target **ret_target, const char *conninfo, const char *password, char *message,
-		  size_t message_bytes)
+int pg_target_new(struct pg_target **ret_target, const char *conninfo, const char *password,
+		  char *message, size_t message_bytes)
 {
 	struct pg_target *t = calloc(1, sizeof(*t));
 	int r;
@@ -382,10 +396,12 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 		return;
 	}
 	if (status < 0)
-		(void)snprintf(res->failure, sizeof(res->failure), "the host name \"%s\" cannot be resolved: %s",
+		(void)snprintf(res->failure, sizeof(res->failure),
+			       "the host name \"%s\" cannot be resolved: %s",
 			       res->target->hosts[res->host], uv_strerror(status));
 	for (struct addrinfo *a = found; status == 0 && a && r == 0; a = a->ai_next)
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0, NI_NUMERICHOST) == 0)
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0,
+				NI_NUMERICHOST) == 0)
 			r = add_address(res, address);
 	uv_freeaddrinfo(found);
 	if (r < 0)
@@ -407,10 +423,14 @@ static void on_nothing_to_look_up(uv_getaddrinfo_t *lookup, int status, struct a
 	end_resolution(container_of(lookup, struct pg_resolution, lookup));
 }
 
-/* Looks up the next name; sockets need none, and the end comes through the loop even where there was no name at all. */
+/*
+ * Looks up the next name; sockets need none, and the end comes through the loop even where there
+ * was no name at all.
+ */
 static void look_up_next(struct pg_resolution *res)
 {
-	static const struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	static const struct addrinfo numeric = { .ai_flags = AI_NUMERICHOST,
+						 .ai_socktype = SOCK_STREAM };
 	static const struct addrinfo stream = { .ai_socktype = SOCK_STREAM };
 	struct pg_target *t = res->target;
 	bool given = value_of(t, "hostaddr") != NULL;
@@ -420,11 +440,12 @@ static void look_up_next(struct pg_resolution *res)
 			(void)add_address(res, "");
 			continue;
 		}
-		if (uv_getaddrinfo(res->lookup.loop, &res->lookup, on_looked_up, t->hosts[res->host],
-				   t->ports[res->host], &stream) == 0)
+		if (uv_getaddrinfo(res->lookup.loop, &res->lookup, on_looked_up,
+				   t->hosts[res->host], t->ports[res->host], &stream) == 0)
 			return;
 	}
-	if (uv_getaddrinfo(res->lookup.loop, &res->lookup, on_nothing_to_look_up, "127.0.0.1", "1", &numeric) < 0)
+	if (uv_getaddrinfo(res->lookup.loop, &res->lookup, on_nothing_to_look_up, "127.0.0.1", "1",
+			   &numeric) < 0)
 		end_resolution(res);
 }
 
@@ -439,7 +460,8 @@ int pg_target_resolve(struct pg_target *t, uv_loop_t *loop, const char *applicat
 	res->target = t;
 	res->fn = fn;
 	res->userdata = userdata;
-	(void)snprintf(res->application_name, sizeof(res->application_name), "%s", application_name);
+	(void)snprintf(res->application_name, sizeof(res->application_name), "%s",
+		       application_name);
 	*ret_resolution = res;
 	look_up_next(res);
 	return 0;
@@ -447,7 +469,9 @@ int pg_target_resolve(struct pg_target *t, uv_loop_t *loop, const char *applicat
 
 struct pg_resolution *pg_resolution_cancel(struct pg_resolution *res)
 {
-	/* The lookup itself cannot always be stopped; it frees the resolution when it comes back. */
+	/*
+	 * The lookup itself cannot always be stopped; it frees the resolution when it comes back.
+	 */
 	if (res)
 		res->fn = NULL;
 	return NULL;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An entry is in both tables and in `used` for as long as it is kept; it goes when the texts exceed their bound and nothing
- * refers to it. What is still referred to may exceed the bound: requests in flight are bounded elsewhere.
+ * An entry is in both tables and in `used` for as long as it is kept; it goes when the texts exceed
+ * their bound and nothing refers to it. What is still referred to may exceed the bound: requests in
+ * flight are bounded elsewhere.
  *
- * The hash is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) over text and types, keyed by the seed, so that nobody can
- * choose texts that collide; a hit is compared in full.
+ * The hash is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) over text and types, keyed by the
+ * seed, so that nobody can choose texts that collide; a hit is compared in full.
  */
 #include "pg/text.h"
 
@@ -25,8 +26,10 @@ struct pg_texts {
 };
 
 enum {
-	TEXT_OVERHEAD_BYTES = sizeof(struct pg_text) + 64, /* the entry and its share of the tables */
-	RUN_SHIFT = 3,                                     /* a new run counts for an eighth of the mean */
+	/* the entry and its share of the tables */
+	TEXT_OVERHEAD_BYTES = sizeof(struct pg_text) + 64,
+	/* a new run counts for an eighth of the mean */
+	RUN_SHIFT = 3,
 };
 
 int pg_texts_new(struct pg_texts **ret_texts, size_t limit_bytes, uint64_t seed)
@@ -90,7 +93,8 @@ static void shrink(struct pg_texts *texts)
 {
 	struct pg_text *t, *before;
 
-	for (t = TAILQ_LAST(&texts->used, pg_text_list); t && texts->bytes > texts->limit_bytes; t = before) {
+	for (t = TAILQ_LAST(&texts->used, pg_text_list); t && texts->bytes > texts->limit_bytes;
+	     t = before) {
 		before = TAILQ_PREV(t, pg_text_list, link);
 		if (t->refs == 0)
 			drop(texts, t);
@@ -130,10 +134,11 @@ static int add(struct pg_texts *texts, const char *sql, size_t sql_bytes, const 
 	return 0;
 }
 
-static bool matches(const struct pg_text *t, const char *sql, size_t sql_bytes, const uint32_t *types,
-		    uint32_t n_types)
+static bool matches(const struct pg_text *t, const char *sql, size_t sql_bytes,
+		    const uint32_t *types, uint32_t n_types)
 {
-	return t->sql_bytes == sql_bytes && t->n_types == n_types && !memcmp(t->sql, sql, sql_bytes) &&
+	return t->sql_bytes == sql_bytes && t->n_types == n_types &&
+	       !memcmp(t->sql, sql, sql_bytes) &&
 	       (n_types == 0 || !memcmp(t->types, types, n_types * sizeof(*types)));
 }
 

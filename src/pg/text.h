@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The statements that the daemon has seen: one entry for each text with its parameter types, so that what a text is and how long
- * it takes is found out once. The table is bounded; what has not been used for longest goes first.
+ * The statements that the daemon has seen: one entry for each text with its parameter types, so
+ * that what a text is and how long it takes is found out once. The table is bounded; what has not
+ * been used for longest goes first.
  */
 
 #include <stdbool.h>
@@ -16,17 +17,18 @@
 #include "util/macro.h"
 
 struct pg_text {
-	uint64_t id;      /* what clients send instead of the text: random, so that it cannot be guessed */
-	char *sql;        /* owned; NUL-terminated */
+	/* what clients send instead of the text: random, so that it cannot be guessed */
+	uint64_t id;
+	char *sql; /* owned; NUL-terminated */
 	size_t sql_bytes;
-	uint32_t *types;  /* owned: the parameter types that the client declared */
+	uint32_t *types; /* owned: the parameter types that the client declared */
 	uint32_t n_types;
 	struct pg_class class;
-	uint32_t serial;  /* names it on the server: "s<serial>" */
-	unsigned refs;    /* requests and prepared statements that use it */
+	uint32_t serial; /* names it on the server: "s<serial>" */
+	unsigned refs;   /* requests and prepared statements that use it */
 	uint64_t uses;
-	usec mean_us;     /* of the run time, moving; 0: never finished yet */
-	usec spread_us;   /* mean absolute deviation, moving */
+	usec mean_us;   /* of the run time, moving; 0: never finished yet */
+	usec spread_us; /* mean absolute deviation, moving */
 	uint64_t max_result_bytes;
 	uint64_t hash;
 	UT_hash_handle by_hash;
@@ -40,8 +42,8 @@ struct pg_texts;
 int pg_texts_new(struct pg_texts **ret_texts, size_t limit_bytes, uint64_t seed);
 
 /*
- * The entry of a text, made where it is new, with one reference for the caller. `sql` need not be terminated, and must not contain
- * NUL. Returns 0 or -ENOMEM.
+ * The entry of a text, made where it is new, with one reference for the caller. `sql` need not be
+ * terminated, and must not contain NUL. Returns 0 or -ENOMEM.
  */
 int pg_texts_get(struct pg_texts *texts, const char *sql, size_t sql_bytes, const uint32_t *types,
 		 uint32_t n_types, struct pg_text **ret_text);

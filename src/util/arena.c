@@ -28,7 +28,8 @@ static struct arena_block *add_block(struct arena *a, size_t n)
 	size_t capacity = MAX(n, ARENA_BLOCK_BYTES - sizeof(struct arena_block));
 	struct arena_block *b;
 
-	if (a->limit_bytes && (capacity > a->limit_bytes || a->total_bytes > a->limit_bytes - capacity))
+	if (a->limit_bytes &&
+	    (capacity > a->limit_bytes || a->total_bytes > a->limit_bytes - capacity))
 		return NULL;
 	b = malloc(sizeof(*b) + capacity);
 	if (!b)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Memory that lives as long as one request: taken piece by piece, given back at once. The first block stays with the
- * arena across resets, so that a request of ordinary size allocates nothing.
+ * Memory that lives as long as one request: taken piece by piece, given back at once. The first
+ * block stays with the arena across resets, so that a request of ordinary size allocates nothing.
  */
 
 #include <stddef.h>

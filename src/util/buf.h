@@ -13,7 +13,10 @@ struct buf {
 };
 
 #define BUF_NULL                                                                                   \
-	(struct buf) { .data = NULL }
+	(struct buf)                                                                               \
+	{                                                                                          \
+		.data = NULL                                                                       \
+	}
 
 static inline size_t buf_len(const struct buf *b)
 {
@@ -26,8 +29,9 @@ static inline uint8_t *buf_at(const struct buf *b)
 }
 
 /*
- * Makes room for `n` more bytes and gives where to write them; buf_added() counts what was written. What is consumed is
- * given back first. Growth doubles, so that appending is linear. Returns NULL without memory: the content is unharmed.
+ * Makes room for `n` more bytes and gives where to write them; buf_added() counts what was written.
+ * What is consumed is given back first. Growth doubles, so that appending is linear. Returns NULL
+ * without memory: the content is unharmed.
  */
 uint8_t *buf_reserve(struct buf *b, size_t n);
 

@@ -5,7 +5,8 @@
  *   0         it worked;
  *   negative  an errno that is fatal for the owner of the operation: forwarded untouched, traced, never matched on;
  *   positive  a code of the module's own enum, documented at the function and handled by the direct caller.
- * SIDEPOOL_DEBUG=error prints where each negative code was raised and every place it passed through.
+ * SIDEPOOL_DEBUG=error prints where each negative code was raised and every place it passed
+ * through.
  */
 
 #include <errno.h>
@@ -16,7 +17,10 @@
 /* Where an error passes through: `if (r < 0) return err_forward(r);` */
 #define err_forward(r) err_trace((r), "forwarded", __FILE__, __LINE__, __func__)
 
-/* Where a positive code is impossible by construction: turns it into a fatal one instead of losing it. */
+/*
+ * Where a positive code is impossible by construction: turns it into a fatal one instead of losing
+ * it.
+ */
 #define err_fold(r)                                                                                \
 	err_trace((r) > 0 ? -ENOTRECOVERABLE : (r), "folded", __FILE__, __LINE__, __func__)
 

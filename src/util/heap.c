@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pairing heap. Invariant: a linked node's `prev` is never NULL (the root points to itself), so that membership can be
- * asked of the node alone and removing twice is harmless.
+ * Pairing heap. Invariant: a linked node's `prev` is never NULL (the root points to itself), so
+ * that membership can be asked of the node alone and removing twice is harmless.
  */
 #include "util/heap.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An intrusive priority queue (a pairing heap: Fredman, Sedgewick, Sleator, Tarjan 1986). Nodes live in their owners, so
- * inserting allocates nothing; insert and peek are O(1), removing any node is O(log n) amortised.
+ * An intrusive priority queue (a pairing heap: Fredman, Sedgewick, Sleator, Tarjan 1986). Nodes
+ * live in their owners, so inserting allocates nothing; insert and peek are O(1), removing any node
+ * is O(log n) amortised.
  */
 
 #include <stdbool.h>
@@ -11,7 +12,8 @@
 struct heap_node {
 	struct heap_node *child; /* the first of those below */
 	struct heap_node *next;  /* the sibling to the right */
-	struct heap_node *prev;  /* the sibling to the left, or the parent of a first child; itself when it is the root */
+	/* the sibling to the left, or the parent of a first child; itself when it is the root */
+	struct heap_node *prev;
 };
 
 /* Whether `a` comes out before `b`. Must be a strict order; ties come out in any order. */

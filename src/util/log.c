@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three ways out, one choice at start: the journal with real fields where stderr is connected to it (systemd sets
- * $JOURNAL_STREAM to the device and inode of that stream), else text or JSON lines on stderr. A line is put together in a
- * buffer on the stack and written with one write(2), so that lines of several processes do not mix.
+ * Three ways out, one choice at start: the journal with real fields where stderr is connected to it
+ * (systemd sets $JOURNAL_STREAM to the device and inode of that stream), else text or JSON lines on
+ * stderr. A line is put together in a buffer on the stack and written with one write(2), so that
+ * lines of several processes do not mix.
  */
 #include "util/log.h"
 
@@ -149,8 +150,8 @@ static void put_time(struct line *l)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	(void)gmtime_r(&now.tv_sec, &tm);
-	putf(l, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	     tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
+	putf(l, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ", tm.tm_year + 1900, tm.tm_mon + 1,
+	     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec / 1000000);
 }
 
 static void write_text(enum log_level level, const struct log_field *fields, size_t n,
@@ -212,7 +213,8 @@ static void write_journal(enum log_level level, const struct log_field *fields, 
 		if (!is_present(&fields[i]))
 			continue;
 		if (fields[i].type == LOG_FIELD_STR)
-			(void)snprintf(text[count], sizeof(text[0]), "%s=%s", fields[i].key, fields[i].str);
+			(void)snprintf(text[count], sizeof(text[0]), "%s=%s", fields[i].key,
+				       fields[i].str);
 		else
 			(void)snprintf(text[count], sizeof(text[0]), "%s=%lld", fields[i].key,
 				       (long long)fields[i].i);
@@ -230,7 +232,8 @@ static bool stderr_is_journal(void)
 	unsigned long long dev, ino;
 	struct stat st;
 
-	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 || fstat(STDERR_FILENO, &st) < 0)
+	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 ||
+	    fstat(STDERR_FILENO, &st) < 0)
 		return false;
 	return st.st_dev == dev && st.st_ino == ino;
 }
@@ -257,10 +260,11 @@ static void read_topics(const char *list)
 	for (; *list; list += n + (list[n] == ',')) {
 		n = strcspn(list, ",");
 		if (n > 0 && !set_topic(list, n))
-			log_warning(LOG_NO_FIELDS,
-				    "SIDEPOOL_DEBUG: no topic \"%.*s\"; there are error, sp, rpc, core, pg, "
-				    "breaker, all",
-				    (int)n, list);
+			log_warning(
+				LOG_NO_FIELDS,
+				"SIDEPOOL_DEBUG: no topic \"%.*s\"; there are error, sp, rpc, core, pg, "
+				"breaker, all",
+				(int)n, list);
 	}
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Structured log lines: a sentence for people and fields for machines. To the journal with its own fields where stderr is
- * the journal, else `<N>`-free key=value lines or JSON lines on stderr. Field names are upper case, as the journal wants.
+ * Structured log lines: a sentence for people and fields for machines. To the journal with its own
+ * fields where stderr is the journal, else `<N>`-free key=value lines or JSON lines on stderr.
+ * Field names are upper case, as the journal wants.
  */
 
 #include <stdarg.h>
@@ -68,9 +69,12 @@ static inline struct log_field log_uint(const char *key, uint64_t value)
 	return (struct log_field){ .key = key, .type = LOG_FIELD_UINT, .u = value };
 }
 
-/* The fields of one line: `log_info(LOG_FIELDS(log_str("POOL", name)), "pool %s is open", name);` */
+/*
+ * The fields of one line: `log_info(LOG_FIELDS(log_str("POOL", name)), "pool %s is open", name);`
+ */
 #define LOG_FIELDS(...)                                                                            \
-	(const struct log_field[]){ __VA_ARGS__ }, ARRAY_LEN(((const struct log_field[]){ __VA_ARGS__ }))
+	(const struct log_field[]){ __VA_ARGS__ },                                                 \
+		ARRAY_LEN(((const struct log_field[]){ __VA_ARGS__ }))
 #define LOG_NO_FIELDS NULL, 0
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
@@ -84,12 +88,18 @@ static inline struct log_field log_uint(const char *key, uint64_t value)
 			log_write(LOG_LEVEL_DEBUG, __VA_ARGS__);                                   \
 	} while (0)
 
-/* Reads $SIDEPOOL_DEBUG and finds out whether stderr is the journal. `level` is the least important that is written. */
+/*
+ * Reads $SIDEPOOL_DEBUG and finds out whether stderr is the journal. `level` is the least important
+ * that is written.
+ */
 void log_setup(enum log_level level, enum log_format format);
 
 /* Whether $SIDEPOOL_DEBUG names the topic. An unknown topic is told of at log_setup(). */
 bool log_debugs(enum log_topic topic);
 
-/* One line. `fields` are borrowed for the call. Control characters are escaped: one event, one line. */
+/*
+ * One line. `fields` are borrowed for the call. Control characters are escaped: one event, one
+ * line.
+ */
 void log_write(enum log_level level, const struct log_field *fields, size_t n_fields,
 	       const char *format, ...) printf_like(4, 5);

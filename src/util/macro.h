@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Small things that C17 lacks: owner lookup, array length, function-local owners and their hand-over. */
+/*
+ * Small things that C17 lacks: owner lookup, array length, function-local owners and their
+ * hand-over.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/param.h> /* MIN, MAX */
 
-/* Microseconds on the monotonic clock. The only time type inside the daemon; the wire and the config use milliseconds. */
+/*
+ * Microseconds on the monotonic clock. The only time type inside the daemon; the wire and the
+ * config use milliseconds.
+ */
 typedef uint64_t usec;
 
 #define USEC_PER_MS UINT64_C(1000)

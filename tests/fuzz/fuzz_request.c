@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a hostile client can put into a message, up to where PostgreSQL would get it: the protobuf decoder with the daemon's own
- * allocator, the scanner of SQL, the check of packed parameters, and libpq's view of them.
+ * What a hostile client can put into a message, up to where PostgreSQL would get it: the protobuf
+ * decoder with the daemon's own allocator, the scanner of SQL, the check of packed parameters, and
+ * libpq's view of them.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -39,7 +40,8 @@ static void walk_parameters(const struct pg_statement *s)
 			if (!p.values[i])
 				continue;
 			assert((const uint8_t *)p.values[i] >= s->params);
-			assert((const uint8_t *)p.values[i] + p.lengths[i] <= s->params + s->params_bytes);
+			assert((const uint8_t *)p.values[i] + p.lengths[i] <=
+			       s->params + s->params_bytes);
 			if (!p.formats || p.formats[i] == 0)
 				assert(strlen(p.values[i]) == (size_t)p.lengths[i]);
 		}
@@ -72,7 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct arena arena;
-	ProtobufCAllocator allocator = { .alloc = alloc, .free = no_free, .allocator_data = &arena };
+	ProtobufCAllocator allocator = { .alloc = alloc,
+					 .free = no_free,
+					 .allocator_data = &arena };
 	Sidepool__V1__Request *m;
 
 	arena_init(&arena, 0);

@@ -63,8 +63,10 @@ static void test_statements_that_change_the_session_need_one(void **state)
 		{ "CREATE TABLE pg_temp.t (a int)", "pg_temp", PG_TOUCH_TEMP },
 		{ "SELECT pg_advisory_lock(1)", "pg_advisory_lock()", PG_TOUCH_LOCKS },
 		{ "SELECT pg_catalog.pg_advisory_lock (1)", "pg_advisory_lock()", PG_TOUCH_LOCKS },
-		{ "SELECT SET_CONFIG('a', 'b', false)", "set_config()", PG_TOUCH_SETTINGS | PG_TOUCH_ROLE },
-		{ "SELECT \"set_config\"('a', 'b', false)", "set_config()", PG_TOUCH_SETTINGS | PG_TOUCH_ROLE },
+		{ "SELECT SET_CONFIG('a', 'b', false)", "set_config()",
+		  PG_TOUCH_SETTINGS | PG_TOUCH_ROLE },
+		{ "SELECT \"set_config\"('a', 'b', false)", "set_config()",
+		  PG_TOUCH_SETTINGS | PG_TOUCH_ROLE },
 		{ "SELECT 1; SET x = 1", "set", PG_TOUCH_SETTINGS },
 	};
 
@@ -73,9 +75,11 @@ static void test_statements_that_change_the_session_need_one(void **state)
 		struct pg_class class = classify(cases[i].sql);
 
 		if (!class.session_word || strcmp(class.session_word, cases[i].word) != 0)
-			fail_msg("%s: told \"%s\"", cases[i].sql, class.session_word ? class.session_word : "nothing");
+			fail_msg("%s: told \"%s\"", cases[i].sql,
+				 class.session_word ? class.session_word : "nothing");
 		if (class.touch != cases[i].touch)
-			fail_msg("%s: touches %x, not %x", cases[i].sql, class.touch, cases[i].touch);
+			fail_msg("%s: touches %x, not %x", cases[i].sql, class.touch,
+				 cases[i].touch);
 		assert_false(class.simple_read);
 	}
 }
@@ -85,7 +89,8 @@ static void test_what_is_not_known_counts_as_anything(void **state)
 	(void)state;
 	assert_int_equal(classify("SELECT my_function(1)").touch, PG_TOUCH_UNKNOWN);
 	assert_int_equal(classify("SELECT public.my_function(1)").touch, PG_TOUCH_UNKNOWN);
-	assert_int_equal(classify("SELECT query_to_xml('set x = 1', true, true, '')").touch, PG_TOUCH_UNKNOWN);
+	assert_int_equal(classify("SELECT query_to_xml('set x = 1', true, true, '')").touch,
+			 PG_TOUCH_UNKNOWN);
 	assert_int_equal(classify("DO $$ begin end $$").touch, PG_TOUCH_UNKNOWN);
 	assert_int_equal(classify("FROBNICATE x").touch, PG_TOUCH_UNKNOWN);
 	assert_false(classify("SELECT my_function(1)").simple_read);
@@ -94,7 +99,9 @@ static void test_what_is_not_known_counts_as_anything(void **state)
 static void test_tables_with_column_lists_are_no_calls(void **state)
 {
 	(void)state;
-	assert_int_equal(classify("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING").touch, 0);
+	assert_int_equal(
+		classify("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING").touch,
+		0);
 	assert_int_equal(classify("INSERT INTO public.t (a) VALUES (1) RETURNING (a)").touch, 0);
 	assert_int_equal(classify("WITH x (a) AS (SELECT 1) SELECT a FROM x").touch, 0);
 	assert_int_equal(classify("SELECT * FROM unnest(ARRAY[1]) AS u (a)").touch, 0);
@@ -142,7 +149,8 @@ static void test_several_statements_and_none_are_told(void **state)
 
 static void test_broken_texts_end(void **state)
 {
-	static const char *const texts[] = { "'", "\"", "$a$", "$", "/*", "--", "E'\\", "e", "\"\"", "$1$", "a.", "(((", "/**" };
+	static const char *const texts[] = { "'", "\"",   "$a$", "$",  "/*",  "--", "E'\\",
+					     "e", "\"\"", "$1$", "a.", "(((", "/**" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)

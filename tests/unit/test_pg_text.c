@@ -104,12 +104,16 @@ static void test_run_times_are_learnt(void **state)
 static void test_parameters_are_handed_over_set_by_set(void **state)
 {
 	/* Two sets of ("ab", NULL, ""), and the byte behind them that is ours. */
-	uint8_t bytes[] = { 2, 0, 0, 0, 'a', 'b', 255, 255, 255, 255, 0, 0, 0, 0,
-			    2, 0, 0, 0, 'c', 'd', 255, 255, 255, 255, 0, 0, 0, 0, 9 };
+	uint8_t bytes[] = { 2, 0, 0, 0,   'a', 'b', 255, 255, 255, 255, 0, 0, 0, 0, 2,
+			    0, 0, 0, 'c', 'd', 255, 255, 255, 255, 0,   0, 0, 0, 9 };
 	static const char *const first[] = { "ab", "cd" };
 	struct pg_text text = { .n_types = 0 };
 	struct pg_statement s = {
-		.text = &text, .n_params = 3, .params = bytes, .params_bytes = sizeof(bytes) - 1, .n_sets = 2,
+		.text = &text,
+		.n_params = 3,
+		.params = bytes,
+		.params_bytes = sizeof(bytes) - 1,
+		.n_sets = 2,
 	};
 	struct pg_params p;
 
@@ -135,13 +139,17 @@ static void test_parameters_that_do_not_add_up_are_refused(void **state)
 		int expected;
 	} cases[] = {
 		{ { 2, 0, 0, 0, 'a', 'b' }, 6, 1, 0, 0 },
-		{ { 2, 0, 0, 0, 'a' }, 5, 1, 0, PG_CALL_E_PARAMETERS },           /* too short */
-		{ { 2, 0, 0, 0, 'a', 'b', 0 }, 7, 1, 0, PG_CALL_E_PARAMETERS },   /* too long */
-		{ { 2, 0, 0 }, 3, 1, 0, PG_CALL_E_PARAMETERS },                   /* half a length */
-		{ { 254, 255, 255, 255 }, 4, 1, 0, PG_CALL_E_PARAMETERS },        /* length -2 */
-		{ { 255, 255, 255, 127 }, 4, 1, 0, PG_CALL_E_PARAMETERS },        /* length of 2 GiB */
-		{ { 2, 0, 0, 0, 'a', 0 }, 6, 1, 0, PG_CALL_E_PARAMETERS },        /* zero byte in a text */
-		{ { 2, 0, 0, 0, 'a', 0 }, 6, 1, 1, 0 },                           /* ... but not in a binary */
+		{ { 2, 0, 0, 0, 'a' }, 5, 1, 0, PG_CALL_E_PARAMETERS },         /* too short */
+		{ { 2, 0, 0, 0, 'a', 'b', 0 }, 7, 1, 0, PG_CALL_E_PARAMETERS }, /* too long */
+		/* half a length */
+		{ { 2, 0, 0 }, 3, 1, 0, PG_CALL_E_PARAMETERS },
+		{ { 254, 255, 255, 255 }, 4, 1, 0, PG_CALL_E_PARAMETERS }, /* length -2 */
+		/* length of 2 GiB */
+		{ { 255, 255, 255, 127 }, 4, 1, 0, PG_CALL_E_PARAMETERS },
+		/* zero byte in a text */
+		{ { 2, 0, 0, 0, 'a', 0 }, 6, 1, 0, PG_CALL_E_PARAMETERS },
+		/* ... but not in a binary */
+		{ { 2, 0, 0, 0, 'a', 0 }, 6, 1, 1, 0 },
 		{ { 0 }, 0, 0, 0, 0 },
 		{ { 0 }, 0, 1, 0, PG_CALL_E_PARAMETERS },
 	};
@@ -151,8 +159,13 @@ static void test_parameters_that_do_not_add_up_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		uint8_t copy[9] = { 0 };
 		struct pg_statement s = {
-			.text = &text, .n_params = cases[i].n_params, .formats = &cases[i].format, .n_formats = 1,
-			.params = copy, .params_bytes = cases[i].n, .n_sets = 1,
+			.text = &text,
+			.n_params = cases[i].n_params,
+			.formats = &cases[i].format,
+			.n_formats = 1,
+			.params = copy,
+			.params_bytes = cases[i].n,
+			.n_sets = 1,
 		};
 
 		memcpy(copy, cases[i].bytes, sizeof(cases[i].bytes));

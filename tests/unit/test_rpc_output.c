@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon packs by hand, read back with protobuf-c; and libpq's results by its own means of making them. */
+/*
+ * What the daemon packs by hand, read back with protobuf-c; and libpq's results by its own means of
+ * making them.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +22,12 @@ static const char *const rows[2][2] = { { "1", "one" }, { "2", NULL } };
 static PGresult *make_result(ExecStatusType status, int n_rows)
 {
 	static PGresAttDesc columns[2] = {
-		{ .name = (char *)"id", .typid = 23, .typlen = 4, .atttypmod = -1, .tableid = 5, .columnid = 1 },
+		{ .name = (char *)"id",
+		  .typid = 23,
+		  .typlen = 4,
+		  .atttypmod = -1,
+		  .tableid = 5,
+		  .columnid = 1 },
 		{ .name = (char *)"name", .typid = 1043, .typlen = -1, .atttypmod = 14 },
 	};
 	PGresult *r = PQmakeEmptyPGresult(NULL, status);
@@ -27,7 +35,8 @@ static PGresult *make_result(ExecStatusType status, int n_rows)
 	assert_true(PQsetResultAttrs(r, 2, columns));
 	for (int i = 0; i < n_rows; i++)
 		for (int c = 0; c < 2; c++)
-			assert_true(PQsetvalue(r, i, c, (char *)rows[i][c], rows[i][c] ? (int)strlen(rows[i][c]) : -1));
+			assert_true(PQsetvalue(r, i, c, (char *)rows[i][c],
+					       rows[i][c] ? (int)strlen(rows[i][c]) : -1));
 	return r;
 }
 
@@ -46,7 +55,8 @@ static Sidepool__V1__Response *unpack(const struct output *o, bool more)
 
 static void test_a_result_is_what_protobuf_reads(void **state)
 {
-	static const uint8_t packed[] = { 1, 0, 0, 0, '1', 3, 0, 0, 0, 'o', 'n', 'e', 1, 0, 0, 0, '2', 255, 255, 255, 255 };
+	static const uint8_t packed[] = { 1,   0, 0, 0, '1', 3,   0,   0,   0,   'o', 'n',
+					  'e', 1, 0, 0, 0,   '2', 255, 255, 255, 255 };
 	struct output o = { .open = false };
 	struct output_statement s = { .index = 3, .statement_id = 77 };
 	PGresult *r = make_result(PGRES_TUPLES_OK, 2);
@@ -140,7 +150,8 @@ static void test_several_results_keep_their_order(void **state)
 	assert_int_equal(m->results[0]->row_count, 1);
 	assert_int_equal(m->results[1]->statement_index, 1);
 	assert_int_equal(m->results[1]->parameter_set_index, 4);
-	assert_int_equal(m->results[1]->error->code, SIDEPOOL__V1__ERROR_CODE__ERROR_CODE_QUEUE_FULL);
+	assert_int_equal(m->results[1]->error->code,
+			 SIDEPOOL__V1__ERROR_CODE__ERROR_CODE_QUEUE_FULL);
 	assert_int_equal(m->results[1]->error->outcome, SIDEPOOL__V1__OUTCOME__OUTCOME_NOT_SENT);
 	assert_int_equal(m->results[1]->error->retry_after_ms, 2);
 	assert_true(m->results[1]->error->retryable);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How fast each layout is made from a PGresult and read in place, every value touched once: nanoseconds per value. A needs one
- * pass to make and one to read; B and C need the lengths first, and an index for random access in every case.
+ * How fast each layout is made from a PGresult and read in place, every value touched once:
+ * nanoseconds per value. A needs one pass to make and one to read; B and C need the lengths first,
+ * and an index for random access in every case.
  */
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -31,7 +32,9 @@ static PGresult *make(int rows, int columns)
 	PQsetResultAttrs(r, columns, d);
 	for (int i = 0; i < rows; i++)
 		for (int c = 0; c < columns; c++)
-			PQsetvalue(r, i, c, text, snprintf(text, sizeof(text), c % 3 ? "text value %d" : "%d", i * 7 + c));
+			PQsetvalue(r, i, c, text,
+				   snprintf(text, sizeof(text), c % 3 ? "text value %d" : "%d",
+					    i * 7 + c));
 	free(d);
 	return r;
 }
@@ -93,7 +96,8 @@ static void decode(char layout, const uint8_t *p, int rows, int columns)
 
 static int compare(const void *a, const void *b)
 {
-	return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+	return (*(const double *)a > *(const double *)b) -
+	       (*(const double *)a < *(const double *)b);
 }
 
 static double timed(char layout, PGresult *r, uint8_t *buffer, uint8_t *aside, int reading)
@@ -123,9 +127,11 @@ int main(void)
 		for (int round = 0; round < 3; round++)
 			for (int l = 0; l < 3; l++)
 				for (int reading = 0; reading < 2; reading++)
-					took[reading][l][round] = timed("ABC"[l], r, buffer, aside, reading);
+					took[reading][l][round] =
+						timed("ABC"[l], r, buffer, aside, reading);
 		for (int reading = 0; reading < 2; reading++) {
-			printf("c %-5s %5d x %2d ", reading ? "read" : "make", shapes[s][0], shapes[s][1]);
+			printf("c %-5s %5d x %2d ", reading ? "read" : "make", shapes[s][0],
+			       shapes[s][1]);
 			for (int l = 0; l < 3; l++) {
 				qsort(took[reading][l], 3, sizeof(double), compare);
 				printf(" %c %7.1f ", "ABC"[l], took[reading][l][1]);
