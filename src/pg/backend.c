@@ -143,6 +143,23 @@ static void opened(struct pg_backend *b)
 	pg_engine_kick(p->engine);
 }
 
+/* Once for each number: the limits are asked for again and again. */
+static void warn_of_limits(struct pg_pool *p)
+{
+	uint32_t fits = pool_would_fit(p->core);
+	const struct pool_settings *s = &p->core->settings;
+
+	if (fits == p->told_to_fit)
+		return;
+	p->told_to_fit = fits;
+	if (fits > 0)
+		log_warning(LOG_FIELDS(log_str("POOL", p->name), log_uint("FITS", fits)),
+			    "pool %s: max_size is %u, but the server gives no more than %u (others "
+			    "hold %u of %u)",
+			    p->name, s->max_size + s->max_overflow, fits,
+			    p->core->discovered.others, p->core->discovered.max_connections);
+}
+
 static void on_discovered(struct pg_call *call, enum pg_end end)
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
@@ -152,6 +169,7 @@ static void on_discovered(struct pg_call *call, enum pg_end end)
 		return;
 	if (b->limits.max_connections > 0)
 		pool_discovered(b->pool->core, &b->limits, now);
+	warn_of_limits(b->pool);
 	opened(b);
 }
 

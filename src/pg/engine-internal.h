@@ -51,6 +51,7 @@ struct pg_pool {
 	char failure[512]; /* the last connection failure; "" after a success */
 	usec discovered;   /* when the server was last asked for its limits; 0: never */
 	struct pg_parameters parameters; /* as reported at the last connect */
+	uint32_t told_to_fit; /* the last number of connections that was warned of; 0: none */
 	unsigned n_backends;
 	unsigned n_up;                     /* of them connected */
 	TAILQ_HEAD(, pg_backend) backends; /* owned */

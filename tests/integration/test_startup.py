@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from lib.daemon import BINARY, Daemon
+from lib.postgres import Postgres
 from lib.wire import Failed, Wire
 
 pytestmark = pytest.mark.fast
@@ -141,6 +142,16 @@ def test_a_daemon_without_its_database_starts_and_waits(make_daemon):
     with Wire(daemon.socket) as w, pytest.raises(Failed) as e:
         w.query("SELECT 1", deadline_ms=500)
     assert e.value.outcome == "not sent" and "refused" in e.value.error.message
+
+
+def test_more_than_the_server_gives_is_warned_of_with_the_number_that_fits(make_daemon):
+    with Postgres(max_connections=12) as small:
+        daemon = make_daemon(small.url(), config={"sidepool": {"budget": 50}})
+        with Wire(daemon.socket) as w:
+            w.values("SELECT 1")
+            (warning,) = w.status().warnings
+        assert "max_size" in warning and "12" in warning
+        assert "the server gives no more than" in daemon.log()
 
 
 def test_the_example_is_what_the_binary_says():
