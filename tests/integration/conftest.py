@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from lib import processes  # noqa: E402
 from lib.daemon import Daemon  # noqa: E402
 from lib.postgres import Postgres  # noqa: E402
 from lib.wire import Wire  # noqa: E402
@@ -18,6 +19,17 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: only in tests/run --all")
     if not os.environ.get("SIDEPOOLD"):
         raise pytest.UsageError("SIDEPOOLD must name the daemon under test: use tests/run integration")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left():
+    """At the end of a worker's session no process and no descriptor is left that the tests opened."""
+    processes.adopt_orphans()
+    before = processes.descriptors()
+    yield
+    assert not processes.survivors(), "these processes outlive the tests that started them"
+    left = {fd: target for fd, target in processes.descriptors().items() if before.get(fd) != target}
+    assert not left, "these descriptors were left open by the tests"
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +49,18 @@ def pytest_runtest_makereport(item, call):
 FAILED = pytest.StashKey[bool]()
 
 
+def judge(daemons):
+    """Stop them all; the first that has something to be blamed for is what the test fails with."""
+    blame = None
+    for daemon in daemons:
+        try:
+            daemon.close()
+        except Exception as e:
+            blame = blame or e
+    if blame:
+        raise blame
+
+
 @pytest.fixture
 def make_daemon(request):
     """Daemons that are stopped, and judged, at the end of the test."""
@@ -49,12 +73,14 @@ def make_daemon(request):
 
     yield make
     try:
-        for daemon in made:
-            daemon.close()
+        judge(made)
+    except BaseException:
+        request.node.stash[FAILED] = True
+        raise
     finally:
         for daemon in made:
             if request.node.stash.get(FAILED, False):
-                print(f"--- log of {daemon.socket}\n{daemon.log()}")
+                print(f"--- log of {daemon.socket}\n{daemon.log() if daemon.log_file.exists() else '(none)'}")
             daemon.remove()
 
 

@@ -51,6 +51,7 @@ def test_a_restart_is_survived_by_who_waits(own_pg, make_daemon):
     with Wire(daemon.socket) as wire:
         wire.values("SELECT 1")
         own_pg.stop("immediate")
+        wait_until("the loss is noticed", lambda: wire.status().pools[0].size == 0)
         ids = [wire.send(wire.query_request("SELECT 1", deadline_ms=60000)) for _ in range(10)]
         own_pg.start()
         errors = [a.error for a in (wire.receive(i) for i in ids) if a.HasField("error")]

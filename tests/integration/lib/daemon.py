@@ -2,44 +2,18 @@
 """The daemon under test."""
 import os
 import pathlib
+import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import threading
 
+from . import processes
+from .notify import Notify
 from .wait import wait_until
 
 BINARY = os.environ.get("SIDEPOOLD", "")
-
-
-class Notify:
-    """Where the daemon sends what systemd would hear (sd_notify)."""
-
-    def __init__(self, path):
-        self.messages = []
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(path))
-        self.socket.settimeout(0.05)
-        self.over = False
-        self.thread = threading.Thread(target=self._listen, daemon=True)
-        self.thread.start()
-
-    def _listen(self):
-        while not self.over:
-            try:
-                self.messages.append(self.socket.recv(4096).decode())
-            except TimeoutError:
-                pass
-
-    def lines(self):
-        return [line for m in list(self.messages) for line in m.splitlines()]
-
-    def close(self):
-        self.over = True
-        self.thread.join()
-        self.socket.close()
+COMPLAINT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 
 
 class Daemon:
@@ -55,6 +29,7 @@ class Daemon:
         self.write_config(config or {})
         self.url, self.arguments, self.env = url, arguments, env or {}
         self.process = self.notify = None
+        self.end_is_known = False  # whoever waits for its end judges it
         self.log_file = self.dir / "log"
 
     def write_config(self, config):
@@ -77,7 +52,8 @@ class Daemon:
         """Start it and do not wait."""
         self.notify = self.notify or Notify(self.dir / "notify")
         log = self.log_file.open("ab")
-        self.process = subprocess.Popen(
+        self.end_is_known = False
+        self.process = processes.launch(
             self.command(), env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", **options
         )
         log.close()
@@ -95,6 +71,9 @@ class Daemon:
     def pid(self):
         return self.process.pid
 
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def rss(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
@@ -105,7 +84,15 @@ class Daemon:
         self.process.send_signal(number)
 
     def wait(self, timeout=60):
-        return self.process.wait(timeout)
+        status = self.process.wait(timeout)
+        self.end_is_known = True
+        return status
+
+    def reload(self):
+        """SIGHUP, and wait until it is ready again; what became of it is in the log."""
+        ready = self.notify.count("READY=1")
+        self.signal(signal.SIGHUP)
+        self.notify.wait("READY=1", ready + 1)
 
     def stop(self):
         """SIGTERM, and the exit status."""
@@ -120,17 +107,18 @@ class Daemon:
     def close(self, expected=0):
         """Stop it and check how it left."""
         try:
-            if self.process and self.process.poll() is None:
+            if self.process and not self.end_is_known:
+                ended = self.process.poll()
+                assert ended is None, f"it left by itself, with status {ended}:\n{self.log()}"
                 status = self.stop()
-                assert status == expected, f"exit status {status}"
+                assert status == expected, f"exit status {status}:\n{self.log()}"
         finally:
             if self.process and self.process.poll() is None:
                 self.kill()
             if self.notify:
                 self.notify.close()
-        log = self.log()
-        for word in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
-            assert word not in log, f"the sanitizer complains:\n{log}"
+        log = self.log() if self.log_file.exists() else ""
+        assert not COMPLAINT.search(log), f"the sanitizer complains:\n{log}"
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
