@@ -2,7 +2,7 @@
 // JavaScript values as parameters: text that PostgreSQL reads, bytes, or null. The rules are node-postgres's: null and
 // undefined are NULL, bytes stay bytes, a Date becomes a timestamp with its offset, an array an array literal, an object
 // what its toPostgres() says or JSON, all else its text.
-import { types as utilTypes } from "node:util";
+import { deprecate, types as utilTypes } from "node:util";
 import { formatLocal, formatUtc } from "./types/date.js";
 
 /** datesAsUtc: a Date goes in UTC, not in local time. */
@@ -14,7 +14,7 @@ const quoted = (text) => `"${text.replace(/\\/g, "\\\\").replace(/"/g, '\\"')}"`
 function arrayElement(item) {
   if (item === null || item === undefined) return "NULL";
   if (Array.isArray(item)) return arrayLiteral(item);
-  if (ArrayBuffer.isView(item)) return `"\\\\x${asBuffer(item).toString("hex")}"`;
+  if (ArrayBuffer.isView(item)) return `\\\\x${asBuffer(item).toString("hex")}`;
   const value = prepareValue(item);
   if (value === null) return "NULL";
   return Buffer.isBuffer(value) ? arrayElement(value) : quoted(value);
@@ -31,7 +31,14 @@ function prepareObject(value, seen) {
   return prepareValue(value.toPostgres((inner) => prepareValue(inner)), [...seen, value]);
 }
 
+const warnOfInvalidDate = deprecate(
+  () => {},
+  "Sending an invalid date to PostgreSQL is deprecated: ensure that any Date passed as a parameter is valid.",
+  "PG_INVALID_DATE",
+);
+
 function formatDate(date) {
+  if (Number.isNaN(date.getTime())) warnOfInvalidDate(); // PostgreSQL refuses it
   return settings.datesAsUtc ? formatUtc(date) : formatLocal(date);
 }
 

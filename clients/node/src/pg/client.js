@@ -120,7 +120,10 @@ export class Client extends EventEmitter {
     this._runner.onBackend = (pid) => {
       this.processID = pid || null;
     };
-    this._runner.onLost = () => this._terminate(new Error("Connection terminated unexpectedly"));
+    this._runner.onLost = () => {
+      this._queryable = false;
+      process.nextTick(() => this._terminate()); // the error of the statement that met it goes first
+    };
     const options = { signal: this._abort.signal, deadlineMs: this._connectionTimeoutMillis };
     if (!transport.connection) await transport.request({ ping: {} }, options);
     await this._runner.open(options);
@@ -174,8 +177,8 @@ export class Client extends EventEmitter {
     if (this.pipeline && !(query instanceof Query))
       return new Error("Custom query classes such as pg-cursor and pg-query-stream are not supported in pipeline mode");
     if (this.pipeline && query.rows) return new Error("The `rows` option is not supported in pipeline mode");
-    if (this._ending) return new Error("Client was closed and is not queryable");
     if (!this._queryable) return new Error("Client has encountered a connection error and is not queryable");
+    if (this._ending) return new Error("Client was closed and is not queryable");
     return null;
   }
 
@@ -201,7 +204,7 @@ export class Client extends EventEmitter {
 
   /** Submits the next query if none is active. */
   _pulse() {
-    if (this._state !== "connected" || this._activeQuery) return;
+    if (this._state !== "connected" || this._activeQuery || !this._queryable) return;
     const query = this._queryQueue.shift();
     if (!query) {
       if (this.hasExecuted) this.emit("drain");
@@ -252,10 +255,7 @@ export class Client extends EventEmitter {
   }
 
   async #end() {
-    if (this._state === "new" || this._state === "ended") {
-      this._state = "ended";
-      return;
-    }
+    if (this._state === "new" || this._state === "ended") return;
     if (this._state === "ending") {
       await new Promise((resolve) => this.once("end", resolve));
       return;
@@ -274,6 +274,7 @@ export class Client extends EventEmitter {
   _terminate(error) {
     if (this._ending) return;
     const reason = error ?? new Error("Connection terminated unexpectedly");
+    this._queryable = false;
     if (this._state === "connecting") this._connectError = reason;
     else process.nextTick(() => this.emit("error", reason));
     this.#close(reason).catch(() => {}); // it is gone either way
@@ -281,7 +282,6 @@ export class Client extends EventEmitter {
 
   async #close(error) {
     this._state = "ending";
-    this._queryable = false;
     this._abort.abort(error);
     this.#failAll(error);
     this.unref();

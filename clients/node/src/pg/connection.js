@@ -30,16 +30,25 @@ export class Connection extends EventEmitter {
   constructor(client) {
     super();
     this.#client = client;
-    this.stream = {
-      destroy: (error) => client._terminate(error),
+    this.on("error", (error) => client._terminate(error));
+    this.stream = this.#makeStream();
+  }
+
+  #makeStream() {
+    const stream = new EventEmitter();
+    stream.on("error", (error) => this.#client._terminate(error));
+    this.on("end", () => {
+      stream.emit("end");
+      stream.emit("close");
+    });
+    return Object.assign(stream, {
+      destroy: (error) => this.#client._terminate(error),
       cork() {},
       uncork() {},
+      setKeepAlive() {},
       ref: () => this.ref(),
       unref: () => this.unref(),
-      on: (name, listener) => this.on(name === "close" ? "end" : name, listener),
-      once: (name, listener) => this.once(name === "close" ? "end" : name, listener),
-      setKeepAlive() {},
-    };
+    });
   }
 
   get runner() {

@@ -37,7 +37,7 @@ export class Runner {
   #begun = null; // the modes of a BEGIN that nothing has followed yet
   #lease = null;
 
-  /** Set by the client: onNotification(message), onBackend(pid) as the connection behind changes, onLost(error). */
+  /** Set by the client: onNotification(message), onBackend(pid) as the connection behind changes, onLost() of a session. */
   onNotification = null;
   onLost = null;
   onBackend = null;
@@ -142,7 +142,7 @@ export class Runner {
     try {
       return check(await lease.request(this.#message(request, simple), options));
     } catch (error) {
-      if (this.session && lease.ended) process.nextTick(() => this.onLost?.(error)); // the statement's error goes first
+      if (this.session && lease.ended) this.onLost?.();
       throw error;
     } finally {
       this.onBackend?.(lease.backendPid);
