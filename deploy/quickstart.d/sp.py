@@ -133,8 +133,8 @@ async def check(paths):
     told = [json.loads(pathlib.Path(p).read_text()) for p in paths]
     for t in told:
         print(
-            f"  {t['program']:7} {t['callers']:3} callers: {t['reads']:5} reads, {t['transfers']:5} transfers in transactions,"
-            f" {t['batches']:4} batches, {t['streamed']:7} rows streamed, {t['errors']} errors"
+            f"  {t['program']:7} {t['callers']:3} callers: {t['reads']:5} reads, {t['transfers']:5} transactions,"
+            f" {t['batches']:4} batches, {t['streamed']} rows, {t['errors']} errors"
         )
     money = await client.query("SELECT sum(balance), count(*) FROM sidepool_quickstart.account")
     notes = await client.query("SELECT count(*) FROM sidepool_quickstart.note")
