@@ -105,3 +105,9 @@ def is_several(sql):
 def begins(sql):
     """The statement begins a transaction by itself."""
     return first_words(sql)[0] in ("BEGIN", "START")
+
+
+def ends_prepared(sql):
+    """COMMIT PREPARED or ROLLBACK PREPARED."""
+    first, second = first_words(sql)
+    return second == "PREPARED" and first in ("COMMIT", "ROLLBACK")

@@ -6,7 +6,7 @@ from time import monotonic
 from .. import errors
 from .._locks_sync import Lock
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE
-from .._query import begins, is_several
+from .._query import begins, ends_prepared, is_several
 from .._session import IsolationLevel, SessionState
 from .._settings import make_settings
 from .._transport_sync import transport_for
@@ -95,10 +95,11 @@ class Connection(Copies, TwoPhase, SessionState):
                 self._send(begin)
         elif self._wants_transaction() and not (self._autocommit and begins(sql)):
             self._begin_options(request)
-        elif self._session_lease or begins(sql) or not one:
+        elif self._session_lease or begins(sql):
             request.acquire.SetInParent()
-            if not self._session_lease and not begins(sql):
-                request.finish = FINISH_COMMIT  # several statements at once: one transaction, if they do not say otherwise
+        elif not one or ends_prepared(sql):  # what PostgreSQL takes by itself, and the daemon on a lease only
+            request.acquire.SetInParent()
+            request.finish = FINISH_COMMIT
         response = self._send(request, text)
         self._settle()
         return response
