@@ -106,9 +106,9 @@ size_t request_chunk_bytes(const struct request *r)
 {
 	size_t most = r->rpc->config->max_chunk_bytes;
 
-	/* An answer that is kept for repetitions is one. */
+	/* An answer that is kept for repetitions is one: what is more than a chunk is refused. */
 	if (r->idempotency)
-		return SIZE_MAX;
+		return most;
 	return r->chunk_bytes && r->chunk_bytes < most ? r->chunk_bytes : most;
 }
 

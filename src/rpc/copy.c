@@ -6,6 +6,7 @@
  */
 #include "rpc/copy.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,10 +99,12 @@ static void begin(struct request *r, const struct pg_result *ready)
 		failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
 			    "FROM STDIN goes by CopyIn, TO STDOUT by CopyOut, and neither by Query");
 		r->failure.outcome = FAILURE_FAILED;
-	} else if (r->abandoned || !stream_new(r)) {
+	} else if (r->abandoned || r->cancelled || r->timed_out || !stream_new(r)) {
 		r->dropping = true;
 	} else {
 		tell_ready(r, ready);
+		if (r->kind == &copy_in_kind)
+			stream_await(r->stream);
 		return;
 	}
 	if (pg_result_is_copy_in(ready))
@@ -123,19 +126,38 @@ void copy_on_data(struct request *r, const struct pg_result *ready, const char *
 		stream_chunk_full(r);
 }
 
+void copy_stop(struct request *r)
+{
+	/* Before it has begun, begin() sees to it. */
+	if (r->kind != &copy_in_kind || !r->stream || !r->call.conn || r->copy_is_over)
+		return;
+	(void)pg_call_copy_end(&r->call, "the daemon ended it");
+	r->copy_is_over = true;
+}
+
+static void take_another(struct request *copy, struct request *r)
+{
+	request_reply(r, NULL);
+	stream_await(copy->stream);
+}
+
 /* Puts what a CopyData brings; it stays waiting when it is the end, for the tag or the error. */
 static void put(struct request *copy, struct request *r)
 {
 	const Sidepool__V1__CopyData *m = r->message->copy_data;
-	int err = 0;
+	bool last = m->end || *m->fail;
+	int err = copy->copy_is_over ? -EPIPE : 0;
 
-	if (m->data.len > 0)
+	stream_heard(copy->stream);
+	if (err == 0 && m->data.len > 0)
 		err = pg_call_copy_put(&copy->call, (const char *)m->data.data, m->data.len);
-	if (err == 0 && (m->end || *m->fail))
+	if (err == 0 && last) {
 		err = pg_call_copy_end(&copy->call, *m->fail ? m->fail : NULL);
+		copy->copy_is_over = true;
+	}
 	/* A broken connection ends the call, and with it whoever waits. */
-	if (err == 0 && !m->end && !*m->fail && pg_conn_is_flushed(request_task(copy)->conn))
-		request_reply(r, NULL);
+	if (err == 0 && !last && pg_conn_is_flushed(request_task(copy)->conn))
+		take_another(copy, r);
 	else
 		stream_wait(copy->stream, r);
 }
@@ -154,7 +176,7 @@ void copy_on_flushed(struct request *r)
 			return;
 		}
 		if (waiting->copy_is_put) {
-			request_reply(waiting, NULL);
+			take_another(r, waiting);
 			continue;
 		}
 		waiting->copy_is_put = true;

@@ -120,7 +120,7 @@ int failure_pack(const struct failure *f, struct buf *out)
 	at = pb_uint(at, ERROR_OUTCOME, wire_outcome(f));
 	at = pb_bytes(at, ERROR_MESSAGE, f->message, message);
 	at = pb_bytes(at, ERROR_REMEDY, c->remedy, remedy);
-	at = pb_uint(at, ERROR_RETRYABLE, f->retryable || c->retryable);
+	at = pb_uint(at, ERROR_RETRYABLE, (f->retryable || c->retryable) && failure_outcome_of(f) != FAILURE_UNKNOWN);
 	at = pb_uint(at, ERROR_RETRY_AFTER_MS, (uint32_t)MIN((f->retry_after_us + 999) / 1000, UINT32_MAX));
 	at = pb_bytes(at, ERROR_SQL, buf_len(&f->sql) ? buf_at(&f->sql) : NULL, buf_len(&f->sql));
 	at = pb_uint(at, ERROR_STATEMENT_INDEX, f->statement_index);

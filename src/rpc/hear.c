@@ -71,8 +71,9 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set, const str
 	struct failure f = { .code = 0 };
 	struct output_statement s;
 
+	r->refused = true;
 	failure_set_sql(&f, error);
-	f.statement_index = tag < TAG_OWN ? tag : 0;
+	f.statement_index = tag < TAG_OWN && tag >= r->n_ahead ? tag - r->n_ahead : 0;
 	f.parameter_set_index = tag < TAG_OWN ? set : 0;
 	if (r->each_for_itself && !f.fatal && tag < TAG_OWN) {
 		s = statement_of(r, tag, set);
@@ -100,6 +101,17 @@ static void on_flushed(struct pg_call *call)
 	copy_on_flushed(container_of(call, struct request, call));
 }
 
+/*
+ * We ended it half-way. By the first row of a RETURNING everything is written, and PostgreSQL does not look for a cancel before it has
+ * sent the rest: what it wrote may be there.
+ */
+static enum failure_outcome outcome_of_break_off(const struct request *r)
+{
+	bool wrote = r->n_texts != 1 || !r->texts[0]->class.reads_only;
+
+	return wrote && (!r->refused || r->each_for_itself) ? FAILURE_UNKNOWN : FAILURE_FAILED;
+}
+
 /* What the end of the connection, or a cancel, means for the request. */
 static void judge(struct request *r, enum pg_end end)
 {
@@ -117,6 +129,8 @@ static void judge(struct request *r, enum pg_end end)
 		failure_set(f, SIDEPOOL_E_CONNECTION_LOST, NULL);
 		f->outcome = FAILURE_UNKNOWN;
 	}
+	if (end == PG_END_SYNCED && r->broken_off)
+		f->outcome = outcome_of_break_off(r);
 	if (strcmp(f->sqlstate, "57014") != 0 && !(end == PG_END_LOST && r->timed_out))
 		return;
 	if (r->stream && stream_timed_out(r->stream))

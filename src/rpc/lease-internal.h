@@ -20,6 +20,7 @@ struct rpc_lease {
 	struct pg_task task;
 	struct request_list queue; /* by request::on_lease */
 	struct request *running;   /* borrowed */
+	usec deadline;             /* of the running request; USEC_NEVER: none */
 	bool held;                 /* granted, and not closed */
 	bool closing;              /* closed when the running request has ended */
 	bool closed;

@@ -92,6 +92,36 @@ void lease_enqueue(struct rpc_lease *l, struct request *r)
 	TAILQ_INSERT_TAIL(&l->queue, r, on_lease);
 	r->in_lease_queue = true;
 	run_next(l);
+	if (l->held && r->in_lease_queue && r->deadline < l->core.ticket.deadline)
+		lease_watch_deadline(l, l->deadline);
+}
+
+/* The lease has one place in the core's list of deadlines: it is the first's, of those that run and wait here. */
+void lease_watch_deadline(struct rpc_lease *l, usec deadline)
+{
+	const struct request *r;
+
+	l->deadline = deadline;
+	TAILQ_FOREACH(r, &l->queue, on_lease)
+		deadline = MIN(deadline, r->deadline);
+	core_set_deadline(l->rpc->core, &l->core.ticket, deadline, rpc_now());
+	pg_engine_kick(l->rpc->engine);
+}
+
+static void expire_queue(struct rpc_lease *l, usec now)
+{
+	struct request *r, *next;
+
+	for (r = TAILQ_FIRST(&l->queue); r; r = next) {
+		next = TAILQ_NEXT(r, on_lease);
+		if (r->deadline > now)
+			continue;
+		lease_dequeue(l, r);
+		r->state = REQUEST_ENDED;
+		r->lease = NULL;
+		r->failure.outcome = FAILURE_NOT_SENT;
+		request_fail(r, SIDEPOOL_E_DEADLINE_EXCEEDED, "the deadline passed while the request waited for its turn on the lease");
+	}
 }
 
 void lease_request_ended(struct rpc_lease *l, struct request *r)
@@ -100,7 +130,7 @@ void lease_request_ended(struct rpc_lease *l, struct request *r)
 	char transaction;
 
 	l->running = NULL;
-	core_set_deadline(r->rpc->core, &l->core.ticket, USEC_NEVER, now);
+	lease_watch_deadline(l, USEC_NEVER);
 	if (r->finishes_lease)
 		l->closing = true;
 	if (!l->task.conn || pg_conn_state(l->task.conn) != PG_CONN_UP) {
@@ -219,8 +249,13 @@ static void on_expired(struct pg_task *task)
 {
 	struct rpc_lease *l = container_of(task, struct rpc_lease, task);
 
-	if (l->running)
+	usec now = rpc_now();
+
+	expire_queue(l, now);
+	if (l->running && l->deadline <= now)
 		request_expire(l->running);
+	else
+		lease_watch_deadline(l, l->deadline);
 }
 
 static void on_lost(struct pg_task *task)
@@ -334,6 +369,7 @@ static struct rpc_lease *new_lease(struct request *r, const Sidepool__V1__LeaseO
 	l->pool = r->pool;
 	l->settings = settings_for(&c->config->timeouts, o ? o->hold_ms : 0);
 	l->core.owner = l;
+	l->deadline = USEC_NEVER;
 	TAILQ_INIT(&l->queue);
 	l->core.ticket.pool = pg_pool_core(r->pool->pg);
 	l->core.ticket.app = c->application;

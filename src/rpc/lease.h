@@ -43,6 +43,9 @@ bool lease_begin_is_setup(const struct rpc_lease *l);
 void lease_enqueue(struct rpc_lease *l, struct request *r);
 void lease_dequeue(struct rpc_lease *l, struct request *r);
 
+/* The running request is to end then. Those behind it have deadlines of their own. */
+void lease_watch_deadline(struct rpc_lease *l, usec deadline);
+
 /* The running request has ended (and is about to be answered); then the next one runs, or the lease ends. */
 void lease_request_ended(struct rpc_lease *l, struct request *r);
 void lease_go_on(struct rpc_lease *l);

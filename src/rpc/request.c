@@ -180,15 +180,22 @@ struct pg_task *request_task(struct request *r)
 	return r->lease ? lease_task(r->lease) : &r->task;
 }
 
+void request_watch_deadline(struct request *r, usec deadline)
+{
+	if (r->lease)
+		lease_watch_deadline(r->lease, deadline);
+	else
+		core_set_deadline(r->rpc->core, &r->ticket, deadline, rpc_now());
+}
+
 /* The earlier of what the request has left and what its application may take for a statement. */
 static void arm_deadline(struct request *r)
 {
 	usec statement = usec_add(r->granted, r->client ? r->client->config->timeouts.statement_us : USEC_NEVER);
-	struct pg_task *task = request_task(r);
 
 	r->statement_timeout = statement < r->deadline;
 	r->running_deadline = MIN(statement, r->deadline);
-	core_set_deadline(r->rpc->core, task->ticket, r->running_deadline, r->granted);
+	request_watch_deadline(r, r->running_deadline);
 }
 
 void request_run(struct request *r)
@@ -243,12 +250,18 @@ static void on_refused(struct pg_task *task, enum refusal why, usec retry_after_
 	request_answer(r);
 }
 
+static void stop(struct request *r)
+{
+	if (r->stream)
+		stream_expire(r->stream);
+	copy_stop(r);
+	pg_task_cancel(r->rpc->engine, request_task(r));
+}
+
 void request_expire(struct request *r)
 {
 	r->timed_out = true;
-	if (r->stream)
-		stream_expire(r->stream);
-	pg_task_cancel(r->rpc->engine, request_task(r));
+	stop(r);
 }
 
 static void on_expired(struct pg_task *task)
@@ -316,7 +329,13 @@ void request_submit(struct request *r, const struct request_kind *kind)
 		request_fail_draining(r);
 		return;
 	}
-	if (!idempotency_admit(r) || (r->taking_lease && !lease_attach_new(r)))
+	if (idempotency_admit(r))
+		request_submit_admitted(r);
+}
+
+void request_submit_admitted(struct request *r)
+{
+	if (r->taking_lease && !lease_attach_new(r))
 		return;
 	r->state = REQUEST_WAITING;
 	if (r->lease)
@@ -342,9 +361,7 @@ void request_cancel(struct request *r)
 {
 	r->cancelled = true;
 	if (r->state == REQUEST_RUNNING) {
-		if (r->stream)
-			stream_expire(r->stream);
-		pg_task_cancel(r->rpc->engine, request_task(r));
+		stop(r);
 		return;
 	}
 	if (r->state != REQUEST_WAITING)
@@ -354,6 +371,13 @@ void request_cancel(struct request *r)
 	failure_set(&r->failure, SIDEPOOL_E_CANCELLED, NULL);
 	r->failure.outcome = FAILURE_NOT_SENT;
 	request_answer(r);
+}
+
+void request_break_off(struct request *r)
+{
+	r->broken_off = true;
+	request_drop_chunk(r);
+	stop(r);
 }
 
 void request_abandon(struct request *r)

@@ -81,7 +81,10 @@ struct request {
 	bool begins;                  /* a BEGIN of ours went ahead of it */
 	uint32_t n_ahead;             /* statements of ours in front of a simple query */
 	bool dropping;                /* no rows are wanted any more */
+	bool broken_off;              /* by request_break_off() */
+	bool refused;                 /* PostgreSQL has reported an error */
 	bool copy_is_put;             /* CopyData: its data is with libpq */
+	bool copy_is_over;            /* CopyIn: PostgreSQL was told that nothing more comes */
 	bool rerun;                   /* it was run once and cancelled in place of a neighbour */
 	bool plan_retried;            /* "cached plan must not change result type" */
 	bool completed;               /* a statement of it was done: whether that lasts, its Sync tells */
@@ -107,6 +110,9 @@ struct request *request_new(struct rpc *rpc, struct client *client, const struct
 
 /* Puts a request in line for a connection of its pool. `kind` says what to do then. */
 void request_submit(struct request *r, const struct request_kind *kind);
+
+/* The second half of it, for one that had to wait for another with its idempotency_key. */
+void request_submit_admitted(struct request *r);
 
 /* The call of the request goes on with these; kinds begin it with pg_call_begin(conn, &r->call, &request_call_ops). */
 extern const struct pg_call_ops request_call_ops;
@@ -148,6 +154,9 @@ void request_run(struct request *r);
 /* Its call has ended, or it needed none. */
 void request_end(struct request *r);
 
+/* While it runs: when to end it. */
+void request_watch_deadline(struct request *r, usec deadline);
+
 /* Its deadline has passed while it runs. */
 void request_expire(struct request *r);
 
@@ -156,6 +165,9 @@ void request_set_refusal(struct request *r, enum refusal why, usec retry_after_u
 
 /* Ends it as fast as can be done without harm: withdrawn where it waits, cancelled where it runs. */
 void request_cancel(struct request *r);
+
+/* It has a failure while it runs: cancelled, and what comes of it is dropped. */
+void request_break_off(struct request *r);
 
 /* Its client is gone. */
 void request_abandon(struct request *r);

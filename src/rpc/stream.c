@@ -13,6 +13,7 @@ struct stream {
 	struct request_list waiting; /* fetches, by request::on_stream */
 	uint64_t cost_bytes;     /* charged to the client's uid */
 	bool full;      /* a chunk is ready and nobody asked: PostgreSQL is paused */
+	bool awaits;    /* it is the client's turn */
 	bool ended;
 	bool dropping;  /* rows are read and dropped */
 	bool timed_out;
@@ -99,17 +100,30 @@ void stream_forget(struct request *r)
 	r->waits_for = NULL;
 }
 
-/* While it is the client's turn, its application's fetch_timeout runs as well. */
-static void pause_reading(struct stream *s)
+void stream_await(struct stream *s)
 {
 	struct request *r = s->request;
-	usec now = rpc_now();
 
-	s->full = true;
-	pg_conn_pause(request_task(r)->conn);
-	core_set_deadline(r->rpc->core, request_task(r)->ticket,
-			  MIN(r->running_deadline, usec_add(now, s->client->config->timeouts.fetch_us)), now);
+	s->awaits = true;
+	request_watch_deadline(r, MIN(r->running_deadline, usec_add(rpc_now(), s->client->config->timeouts.fetch_us)));
 	pg_engine_kick(r->rpc->engine);
+}
+
+void stream_heard(struct stream *s)
+{
+	struct request *r = s->request;
+
+	if (!s->awaits)
+		return;
+	s->awaits = false;
+	request_watch_deadline(r, r->running_deadline);
+}
+
+static void pause_reading(struct stream *s)
+{
+	s->full = true;
+	pg_conn_pause(request_task(s->request)->conn);
+	stream_await(s);
 }
 
 static void go_on_reading(struct stream *s)
@@ -119,8 +133,17 @@ static void go_on_reading(struct stream *s)
 	if (!s->full)
 		return;
 	s->full = false;
-	core_set_deadline(r->rpc->core, request_task(r)->ticket, r->running_deadline, rpc_now());
+	stream_heard(s);
 	pg_conn_resume(request_task(r)->conn);
+}
+
+static bool may_stream(struct request *r)
+{
+	if (!r->idempotency)
+		return stream_new(r);
+	failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
+		    "the answer is longer than max_chunk_bytes, and with an idempotency_key it must be one");
+	return false;
 }
 
 void stream_chunk_full(struct request *r)
@@ -128,12 +151,12 @@ void stream_chunk_full(struct request *r)
 	struct stream *s = r->stream;
 	struct request *fetch;
 
-	if (s && s->dropping) {
+	if (r->dropping) {
 		request_drop_chunk(r);
 		return;
 	}
-	if (!s && !stream_new(r)) {
-		request_cancel(r);
+	if (!s && !may_stream(r)) {
+		request_break_off(r);
 		return;
 	}
 	s = r->stream;
@@ -195,7 +218,7 @@ void stream_expire(struct stream *s)
 {
 	if (s->ended || s->dropping)
 		return;
-	s->timed_out = s->full && !s->request->cancelled;
+	s->timed_out = s->awaits && !s->request->cancelled && rpc_now() < s->request->running_deadline;
 	s->dropping = true;
 	request_drop_chunk(s->request);
 	if (s->full) {

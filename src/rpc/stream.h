@@ -30,6 +30,10 @@ void stream_chunk_full(struct request *r);
 void stream_ended(struct stream *s);
 bool stream_is_ended(const struct stream *s);
 
+/* While it is the client's turn its application's fetch_timeout runs as well. */
+void stream_await(struct stream *s);
+void stream_heard(struct stream *s);
+
 /* No more rows are wanted: they are read and dropped until the cancel takes. */
 void stream_expire(struct stream *s);
 
