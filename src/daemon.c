@@ -516,8 +516,9 @@ struct daemon *daemon_free(struct daemon *d)
 	d->engine = pg_engine_free(d->engine);
 	close_own(d);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&d->loop);
 	d->rpc = rpc_free(d->rpc);
+	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	(void)uv_loop_close(&d->loop);
 	d->core = core_free(d->core);
 	free(d->pools);
 	config_free(d->retired);

@@ -6,13 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uv.h>
+
 #include "util/macro.h"
 
 struct idempotency;
 struct idempotency_table;
 struct request;
 
-int idempotency_new(struct idempotency_table **ret_table);
+int idempotency_new(struct idempotency_table **ret_table, uv_loop_t *loop);
+/* Ends with the loop's next turn. */
 struct idempotency_table *idempotency_free(struct idempotency_table *t);
 
 /*

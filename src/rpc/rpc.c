@@ -36,7 +36,7 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 
 	r = pg_texts_new(&rpc->texts, TEXTS_BYTES, input->seed);
 	if (r == 0)
-		r = idempotency_new(&rpc->idempotency);
+		r = idempotency_new(&rpc->idempotency, rpc->loop);
 	if (r == 0)
 		r = application_get(rpc->core, "others", &share, &rpc->fallback);
 	return err_fold(r);
