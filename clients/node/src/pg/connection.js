@@ -36,12 +36,16 @@ export class Connection extends EventEmitter {
 
   #makeStream() {
     const stream = new EventEmitter();
-    stream.on("error", (error) => this.#client._terminate(error));
+    stream.on("error", (error) => {
+      stream.destroyed = true;
+      this.#client._terminate(error);
+    });
     this.on("end", () => {
       stream.emit("end");
       stream.emit("close");
     });
     return Object.assign(stream, {
+      destroyed: false,
       destroy: (error) => this.#client._terminate(error),
       cork() {},
       uncork() {},
