@@ -91,9 +91,9 @@ void lease_enqueue(struct rpc_lease *l, struct request *r)
 {
 	TAILQ_INSERT_TAIL(&l->queue, r, on_lease);
 	r->in_lease_queue = true;
-	run_next(l);
-	if (l->held && r->in_lease_queue && r->deadline < l->core.ticket.deadline)
+	if (l->held && l->running && r->deadline < l->core.ticket.deadline)
 		lease_watch_deadline(l, l->deadline);
+	run_next(l);
 }
 
 /* The lease has one place in the core's list of deadlines: it is the first's, of those that run and wait here. */
