@@ -47,8 +47,7 @@ class SidepoolDialect(PGDialect):
         if self._native_inet_types is False:
             for name in ("inet", "cidr"):
                 self.adapters.register_loader(name, bytes.decode)
-        loads = self._json_deserializer or json.loads
-        set_json_loads(lambda data: loads(data.decode()), self.adapters)
+        set_json_loads(self._json_deserializer or json.loads, self.adapters)
         set_json_dumps(self._json_serializer or json.dumps, self.adapters)
 
     @classmethod

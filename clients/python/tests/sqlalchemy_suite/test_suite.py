@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+from sqlalchemy.testing.suite import *  # noqa: F403
+from sqlalchemy.testing.suite import ServerSideCursorsTest as _ServerSideCursorsTest
+
+from sidepool import ServerCursor
+
+
+class ServerSideCursorsTest(_ServerSideCursorsTest):
+    def _is_server_side(self, cursor):
+        """SQLAlchemy's own knows the drivers that it ships by name."""
+        return isinstance(cursor, ServerCursor) or getattr(cursor, "server_side", False)
