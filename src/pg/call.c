@@ -191,22 +191,21 @@ int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n)
 {
-	if (PQputCopyData(call->conn->pq, data, (int)n) != 1)
-		return err_raise(-EPIPE);
+	int taken = PQputCopyData(call->conn->pq, data, (int)n);
+
 	pg_conn_want_write(call->conn);
-	return 0;
+	return taken == 1 ? 0 : err_raise(-EPIPE);
 }
 
 int pg_call_copy_end(struct pg_call *call, const char *failure)
 {
 	struct pg_answer *a = head_of(call->conn);
+	int taken = PQputCopyEnd(call->conn->pq, failure);
 
-	if (PQputCopyEnd(call->conn->pq, failure) != 1)
-		return err_raise(-EPIPE);
 	if (a)
 		a->copy = PG_COPY_NONE;
 	pg_conn_want_write(call->conn);
-	return 0;
+	return taken == 1 ? 0 : err_raise(-EPIPE);
 }
 
 /* The call is its owner's again; the owner may begin another one from within on_end. */

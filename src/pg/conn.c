@@ -145,11 +145,11 @@ static void on_timer(uv_timer_t *timer)
 
 	if (!conn)
 		return;
-	if (conn->broken)
+	if (!conn->broken)
+		go_down(conn, PG_FAILURE_TIMEOUT, "the connect took longer than connect_timeout");
+	else if (!conn->pq || pg_calls_pump(conn)) /* what the server said last */
 		go_down(conn, PG_FAILURE_NETWORK,
 			conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
-	else
-		go_down(conn, PG_FAILURE_TIMEOUT, "the connect took longer than connect_timeout");
 }
 
 void pg_conn_break(struct pg_conn *conn)
@@ -324,7 +324,10 @@ int pg_conn_new(struct pg_conn **ret_conn, uv_loop_t *loop, struct pg_target *ta
 	return 0;
 }
 
-/* The socket is written at once as far as it takes it, and watched for the rest. */
+/*
+ * The socket is written at once as far as it takes it, and watched for the rest. Where that fails
+ * libpq reads what the server said last, closes the socket under our poller, and reports success.
+ */
 void pg_conn_want_write(struct pg_conn *conn)
 {
 	int left, events;
@@ -332,7 +335,7 @@ void pg_conn_want_write(struct pg_conn *conn)
 	if (conn->state != PG_CONN_UP || conn->broken)
 		return;
 	left = PQflush(conn->pq);
-	if (left < 0) {
+	if (left < 0 || PQstatus(conn->pq) == CONNECTION_BAD) {
 		pg_conn_break(conn);
 		return;
 	}

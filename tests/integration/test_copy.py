@@ -173,3 +173,15 @@ def test_data_without_a_copy_is_refused(wire):
     with pytest.raises(Failed) as e:
         wire.call(data(4711, b"1\n"))
     assert (e.value.code, e.value.outcome) == ("UNKNOWN_STREAM", "not sent")
+
+
+def test_a_connection_that_libpq_closes_while_it_writes_is_noticed(daemon, pg, table):
+    """Writing to a server that has just left, libpq reads its last words and closes the socket: nothing comes from there any more."""
+    for _ in range(30):
+        with Wire(daemon.socket, timeout=20) as w:
+            _, response = copy_in(w)
+            stream = response.copy_ready.stream_id
+            w.call(data(stream, b"1\n"))
+            pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY taken%%'")
+            assert told(w.receive(w.send(data(stream, b"2\n", end=True))))[1] in ("failed", "unknown")
+    assert count(pg) == 0
