@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The packed rows of the wire (proto/WIRE.md, section 5), and the only place that knows their layout: row after row, each
 // value a little-endian 32 bit length and its bytes; the length of NULL is -1.
+import { SidepoolError } from "./errors.js";
 import { parseInteger, parseText } from "./types/text.js";
 
 const LENGTH_BYTES = 4;
@@ -88,6 +89,8 @@ function lengthAt(buf, at) {
   return buf[at] | (buf[at + 1] << 8) | (buf[at + 2] << 16) | (buf[at + 3] << 24);
 }
 
+const broken = () => new SidepoolError("PROTOCOL_VIOLATION", "an answer's packed rows do not add up");
+
 /** Appends `count` rows of `shape` to `rows`. */
 export function unpackRows(buf, count, shape, rows) {
   const { names, parsers, kinds, asArray } = shape;
@@ -97,11 +100,12 @@ export function unpackRows(buf, count, shape, rows) {
     for (let c = 0; c < names.length; c++) {
       const n = lengthAt(buf, at);
       at += LENGTH_BYTES;
-      if (at + n > buf.length) throw new RangeError("packed rows end within a value");
+      if (n < NULL || at + n > buf.length) throw broken();
       const value = n === NULL ? null : readValue(buf, at, at + n, kinds[c], parsers[c]);
       if (n > 0) at += n;
       row[asArray ? c : names[c]] = value;
     }
     rows.push(row);
   }
+  if (at !== buf.length) throw broken();
 }

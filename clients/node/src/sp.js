@@ -92,6 +92,7 @@ export class FrameReader {
     if (n < 0) throw new FramingError("a message had no request id");
     if (high !== 0 || n > this.#limit) throw new FramingError(`a message was longer than ${this.#limit} bytes`);
     const id = head.readUInt32BE(at + LENGTH_BYTES);
+    if (id < FIRST_ID) throw new FramingError("an answer's id was not one of a request");
     if (chunk.length - pos >= n) {
       this.#onMessage(id, chunk, pos, pos + n);
       return pos + n;
