@@ -26,6 +26,7 @@ struct scanner {
 	unsigned words;            /* of this statement */
 	unsigned statements;
 	bool writes;        /* a word that writes, locks or creates */
+	bool selects;       /* this statement, or a query in it */
 	bool volatile_call; /* a function that is not known */
 	struct pg_class class;
 };
@@ -139,13 +140,26 @@ static void take_quoted_word(struct scanner *s)
 	s->word[n] = '\0';
 }
 
+static bool begins(const struct scanner *s, char first, char second)
+{
+	return s->end - s->at >= 2 && s->at[0] == first && s->at[1] == second;
+}
+
 static bool before_parenthesis(const struct scanner *s)
 {
-	const char *p = s->at;
+	struct scanner ahead = *s;
 
-	while (p < s->end && isspace((unsigned char)*p))
-		p++;
-	return p < s->end && *p == '(';
+	while (ahead.at < ahead.end) {
+		if (isspace((unsigned char)*ahead.at))
+			ahead.at++;
+		else if (begins(&ahead, '-', '-'))
+			skip_line_comment(&ahead);
+		else if (begins(&ahead, '/', '*'))
+			skip_block_comment(&ahead);
+		else
+			return *ahead.at == '(';
+	}
+	return false;
 }
 
 static void need_session(struct scanner *s, const char *why)
@@ -198,7 +212,7 @@ static void take_function(struct scanner *s)
 	if (is(s->previous, "into") || is(s->previous, "as") || is(s->previous, "with") ||
 	    is(s->previous, "recursive") || is(s->previous, "references") ||
 	    is(s->previous, "table") || is(s->previous, "index") || is(s->previous, "exists") ||
-	    is(s->first, "create"))
+	    (is(s->first, "create") && !s->selects))
 		return;
 	if (!pg_is_builtin(s->word))
 		s->volatile_call = true;
@@ -329,6 +343,7 @@ static void take_next_word(struct scanner *s)
 static void take_any_word(struct scanner *s)
 {
 	s->words++;
+	s->selects |= is(s->word, "select");
 	if (s->words == 1)
 		take_first_word(s);
 	else
@@ -340,6 +355,7 @@ static void take_any_word(struct scanner *s)
 static void end_statement(struct scanner *s)
 {
 	s->words = 0;
+	s->selects = false;
 	s->at++;
 }
 
