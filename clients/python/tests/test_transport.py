@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from concurrent.futures import CancelledError
+from contextlib import nullcontext
 
 import pytest
 from drivers import GUARD, AsyncDriver, SyncDriver, query
@@ -313,9 +314,10 @@ def test_more_requests_than_the_daemon_reads_wait_here(fake, drive):
     received = fake.next()
 
     def crowd():
-        for _ in range(IN_FLIGHT_MAX - 1):
-            channel.enqueue(Call(query(b"crowd")))
-        channel.owner.push()
+        with getattr(channel.owner, "lock", nullcontext()):
+            for _ in range(IN_FLIGHT_MAX - 1):
+                channel.enqueue(Call(query(b"crowd")))
+            channel.owner.push()
 
     d.call(crowd)
     last = d.start(query(b"last"))
@@ -393,6 +395,8 @@ def test_interrupted_thread_cancels_its_statement(fake):
 
     def play():
         received = fake.next()
+        while not d.transport._link.reading:  # it waits for the answer
+            pass
         os.kill(os.getpid(), signal.SIGUSR1)
         asked = fake.next()
         cancelled.append(asked.request.cancel.request_id == received.id)
@@ -413,6 +417,28 @@ def test_interrupted_thread_cancels_its_statement(fake):
         assert cancelled == [True]
     finally:
         signal.signal(signal.SIGUSR1, before)
+        d.close()
+
+
+def test_interrupted_while_sending_sends_nothing_twice(fake):
+    """The signal comes between send() and the note of what was sent."""
+    d = SyncDriver(fake.path)
+    try:
+        channel = d.ready()
+
+        def interrupted(n):
+            raise KeyboardInterrupt
+
+        channel.taken = interrupted
+        with pytest.raises(KeyboardInterrupt):
+            d.transport.request(query(b"once"))
+        assert fake.next().request.query.statement.sql == b"once"
+        waits = d.start(query(b"next"))
+        received = fake.next()
+        assert received.request.query.statement.sql == b"next" and len(fake.peers) == 2
+        received.reply(tag("ok"))
+        waits.result(GUARD)
+    finally:
         d.close()
 
 

@@ -108,9 +108,10 @@ class Channel:
         call.channel = self
         call.start = self._queued
         framed = frame(call.request_id, body)
-        self._queued += len(framed)
-        self._out += framed
+        # In this order: wherever a signal's exception interrupts it, a call is rather held for sent than sent twice.
         self.calls[call.request_id] = call
+        self._out += framed
+        self._queued += len(framed)
 
     def _free_id(self):
         self._id = next_id(self._id)

@@ -39,6 +39,19 @@ class Link:
 
     def push(self):
         """Hands the socket what it takes now; True if nothing is left."""
+        if not self.channel.pending:
+            return True
+        try:
+            return self._push()
+        except BaseException:
+            self._torn()
+            raise
+
+    def _torn(self):
+        """A signal's exception came while bytes passed: nobody knows which did, and to send one twice is forbidden."""
+        self.end(ConnectionAbortedError("it was interrupted while bytes passed over it"))
+
+    def _push(self):
         channel = self.channel
         while channel.pending and channel.lost is None:
             try:
@@ -59,6 +72,13 @@ class Link:
 
     def pull(self):
         """Takes what the socket has; False if that was nothing."""
+        try:
+            return self._pull()
+        except BaseException:
+            self._torn()
+            raise
+
+    def _pull(self):
         try:
             data = self.sock.recv(_READ_BYTES)
         except (BlockingIOError, InterruptedError):
