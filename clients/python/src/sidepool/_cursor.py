@@ -97,7 +97,7 @@ class CursorState:
     def row_factory(self, value):
         self._row_factory = value
         if self._rows is not None:
-            self._rows.remake(self._rows._loaders, value(self))
+            self._rows.remake(value(self))
 
     def setinputsizes(self, sizes):
         """Does nothing, as DB-API 2.0 allows."""

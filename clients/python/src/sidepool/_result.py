@@ -111,6 +111,7 @@ class Rows:
     """The rows of a ResultSet by position; a piece is loaded when the first of its rows is asked for."""
 
     def __init__(self, result, loaders, make):
+        self._result = result
         self._pieces = iter(list(result.pieces))
         self._loaders, self._make = loaders, make
         self.loaded = []
@@ -137,9 +138,11 @@ class Rows:
         self.position += 1
         return self.loaded[self.position - 1]
 
-    def remake(self, loaders, make):
-        """What is not loaded yet is made by another factory from here on."""
-        self._loaders, self._make = loaders, make
+    def remake(self, make):
+        """Rows are made by another factory from here on."""
+        self._make = make
+        self._pieces = iter(list(self._result.pieces))
+        self.loaded = []
 
     def scroll(self, value, mode):
         if mode not in ("relative", "absolute"):

@@ -19,6 +19,7 @@ class AsyncCopies:
     async def _begin_copy(self, sql):
         """Sends it, and returns (direction, CopyReady)."""
         direction = copy_direction(sql)
+        await self._lease_ahead()
         request = self._new_request()
         if direction == "in":
             request.copy_in.sql = sql
@@ -28,6 +29,19 @@ class AsyncCopies:
         if not response.HasField("copy_ready"):
             raise errors.pool_error("PROTOCOL_VIOLATION", "COPY was not answered with copy_ready")
         return direction, response
+
+    async def _lease_ahead(self):
+        """The answer that begins a COPY does not tell of a lease; it must be known before the COPY can be given up."""
+        self._check_usable()
+        if self._lease is not None or not (self._wants_transaction() or self._session_lease):
+            return
+        request = self._new_request()
+        if self._wants_transaction():
+            self._begin_options(request)
+        else:
+            request.acquire.SetInParent()
+        request.take_lease.SetInParent()
+        await self._send(request)
 
 
 class AsyncCopy:

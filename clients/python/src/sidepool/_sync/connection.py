@@ -95,9 +95,9 @@ class Connection(Copies, TwoPhase, SessionState):
                 self._send(begin)
         elif self._wants_transaction() and not (self._autocommit and begins(sql)):
             self._begin_options(request)
-        elif self._session_lease or begins(sql):
-            request.acquire.SetInParent()
-        elif not one or ends_prepared(sql):  # what PostgreSQL takes by itself, and the daemon on a lease only
+        elif self._session_lease or begins(sql) or ends_prepared(sql):
+            request.acquire.SetInParent()  # if there is no transaction after it, the lease goes back
+        elif not one:
             request.acquire.SetInParent()
             request.finish = FINISH_COMMIT
         response = self._send(request, text)
