@@ -103,6 +103,7 @@ class Group:
             "SIDEPOOLD": str(folder / "src" / "sidepoold"),
             "SIDEPOOL": str(folder / "src" / "ctl" / "sidepool"),
             "SIDEPOOL_BUILD_DIR": str(folder),
+            "SIDEPOOL_SANITIZER": "address,undefined" if kind == "asan" else "",
             **SANITIZERS,
         }
 
