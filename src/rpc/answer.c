@@ -66,8 +66,10 @@ static void send_answer(struct request *r, const struct sp_request *id)
 	size_t n;
 	uint8_t *at;
 
-	if (r->output.out_of_memory && !r->failure.code)
+	if (r->output.out_of_memory && !r->failure.code) {
 		failure_set(&r->failure, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+		r->failure.outcome = FAILURE_UNKNOWN; /* it ran; its result is what there is no memory for */
+	}
 	if (r->failure.code)
 		(void)failure_pack(&r->failure, &error);
 	if (r->lease)
