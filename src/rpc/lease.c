@@ -223,7 +223,8 @@ static void on_granted(struct pg_task *task)
 	pg_parameters_take(&l->told, task->conn);
 	if (l->session_setup)
 		pg_task_touches(task, PG_TOUCH_SETTINGS);
-	if (l->client)
+	/* Who asked for it may have gone, or have cancelled the request that was to take it: then nobody knows of it. */
+	if (l->client && !TAILQ_EMPTY(&l->queue))
 		run_next(l);
 	else
 		lease_close(l);
