@@ -25,6 +25,7 @@ struct scanner {
 	char first[WORD_BYTES];    /* the statement's first */
 	unsigned words;            /* of this statement */
 	unsigned statements;
+	bool set_is_local;  /* this SET ends with its transaction */
 	bool writes;        /* a word that writes, locks or creates */
 	bool selects;       /* this statement, or a query in it */
 	bool volatile_call; /* a function that is not known */
@@ -234,7 +235,7 @@ static const struct {
 	{ "abort", PG_VERB_ROLLBACK, 0, true, false },
 	{ "savepoint", PG_VERB_SAVEPOINT, 0, true, false },
 	{ "release", PG_VERB_SAVEPOINT, 0, true, false },
-	{ "set", PG_VERB_NONE, PG_TOUCH_SETTINGS, true, false },
+	{ "set", PG_VERB_NONE, 0, true, false }, /* see take_set() */
 	{ "reset", PG_VERB_NONE, PG_TOUCH_SETTINGS, true, false },
 	{ "prepare", PG_VERB_NONE, PG_TOUCH_PREPARED, true, false },
 	{ "execute", PG_VERB_NONE, PG_TOUCH_UNKNOWN, true, true },
@@ -304,6 +305,20 @@ static bool is_temporary(const char *word)
 	return is(word, "temp") || is(word, "temporary");
 }
 
+/* SET LOCAL, SET TRANSACTION and SET CONSTRAINTS end with the transaction. */
+static void take_set(struct scanner *s)
+{
+	static const char *const local[] = { "local", "transaction", "constraints", NULL };
+
+	if (s->words == 2)
+		s->set_is_local = is_one_of(s->word, local);
+	if (s->set_is_local || s->words > 3)
+		return;
+	s->class.touch |= PG_TOUCH_SETTINGS;
+	if (is(s->word, "role") || is(s->word, "authorization"))
+		s->class.touch |= PG_TOUCH_ROLE;
+}
+
 /* A word after the first. */
 static void take_next_word(struct scanner *s)
 {
@@ -333,9 +348,8 @@ static void take_next_word(struct scanner *s)
 	/* COMMIT PREPARED, ROLLBACK PREPARED: not of this transaction */
 	if (s->words == 2 && is(s->word, "prepared"))
 		s->class.verb = PG_VERB_NONE;
-	if (s->words <= 3 && is(s->first, "set") &&
-	    (is(s->word, "role") || is(s->word, "authorization")))
-		s->class.touch |= PG_TOUCH_ROLE;
+	if (is(s->first, "set"))
+		take_set(s);
 	if (s->words == 2 && is(s->first, "create") && is(s->word, "schema"))
 		s->class.self_commits = true;
 }

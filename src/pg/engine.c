@@ -194,31 +194,33 @@ bool pg_task_withdraw(struct pg_engine *e, struct pg_task *task)
 	return true;
 }
 
-/*
- * What must be known before the session is lent on; whether a text reads what another client left
- * in it.
- */
-static void prepare_session(struct pg_task *task, struct pg_call *call,
-			    const struct pg_class *class)
+static void send_label(struct pg_backend *b, struct pg_call *call)
 {
-	struct pg_backend *b = task->backend;
 	char sql[160];
 
-	if (b->relabel) {
-		b->relabel = false;
-		(void)snprintf(sql, sizeof(sql), "SET application_name = 'sidepool:%.55s'",
-			       b->label);
-		for (char *c = sql + strlen("SET application_name = '"); c[1]; c++)
-			if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ')
-				*c = '?';
-		(void)pg_call_execute_text(call, sql, PG_TAG_LABEL);
-	}
+	b->relabel = false;
+	(void)snprintf(sql, sizeof(sql), "SET application_name = 'sidepool:%.55s'", b->label);
+	for (char *c = sql + strlen("SET application_name = '"); c[1]; c++)
+		if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ')
+			*c = '?';
+	(void)pg_call_execute_text(call, sql, PG_TAG_LABEL);
+}
+
+void pg_task_prepare(struct pg_task *task, struct pg_call *call, bool writes)
+{
+	struct pg_backend *b = task->backend;
+	bool forgets = task->session && b->sequences_foreign && writes;
+
+	if (!b->relabel && !forgets)
+		return;
+	if (b->relabel)
+		send_label(b, call);
 	/* Before the lease's own first use of a sequence: what it leaves itself it may ask for. */
-	if (task->session && b->sequences_foreign && !class->reads_only) {
+	if (forgets) {
 		(void)pg_call_execute_text(call, "DISCARD SEQUENCES", PG_TAG_LABEL);
 		b->sequences_foreign = false;
 	}
-	b->wrote |= !class->reads_only;
+	pg_call_sync(call);
 }
 
 int pg_task_execute(struct pg_task *task, struct pg_call *call,
@@ -227,8 +229,8 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
 	const struct pg_class *class = &statement->text->class;
 	int r;
 
-	prepare_session(task, call, class);
 	task->backend->touched |= class->touch;
+	task->backend->wrote |= !class->reads_only;
 	r = pg_call_execute(call, statement, tag);
 	if (class->drops_prepared)
 		pg_conn_forget_prepared(task->conn);

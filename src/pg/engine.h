@@ -131,6 +131,13 @@ bool pg_task_withdraw(struct pg_engine *engine, struct pg_task *task);
 int pg_task_execute(struct pg_task *task, struct pg_call *call,
 		    const struct pg_statement *statement, uint32_t tag);
 
+/*
+ * To be called first of all in a task's call: application_name, and sequences of an earlier client
+ * forgotten where the call may use some (`writes`). In a transaction of its own, which a ROLLBACK of
+ * what follows does not undo.
+ */
+void pg_task_prepare(struct pg_task *task, struct pg_call *call, bool writes);
+
 /* What a text that was sent otherwise (pg_call_simple()) may leave behind: enum pg_touch. */
 void pg_task_touches(struct pg_task *task, unsigned touch);
 

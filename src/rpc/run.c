@@ -48,12 +48,24 @@ static const char *finish_sql(const struct request *r)
 	return r->message->finish == SIDEPOOL__V1__FINISH__FINISH_COMMIT ? "COMMIT" : "ROLLBACK";
 }
 
+static bool writes(const struct request *r)
+{
+	for (size_t i = 0; i < r->n_texts; i++)
+		if (!r->texts[i]->class.reads_only)
+			return true;
+	return false;
+}
+
 void request_begin_call(struct request *r)
 {
+	struct pg_task *task = request_task(r);
 	const char *begin;
 
 	r->completed = false;
-	pg_call_begin(request_task(r)->conn, &r->call, &request_call_ops);
+	pg_call_begin(task->conn, &r->call, &request_call_ops);
+	/* Not within a transaction that has begun. */
+	if (pg_conn_transaction(task->conn) == 'I' || !r->lease)
+		pg_task_prepare(task, &r->call, writes(r));
 	begin = take_begin(r);
 	if (begin && pg_call_execute_text(&r->call, begin, TAG_BEGIN) < 0)
 		fail_to_send(r);

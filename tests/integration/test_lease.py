@@ -219,3 +219,15 @@ def test_a_lost_connection_ends_its_lease(wire, pg):
     failure = wait_until("the lease is lost", lost)
     assert failure.code in ("LEASE_LOST", "SQL_ERROR", "CONNECTION_LOST")
     assert wire.values("SELECT 1") == [("1",)]
+
+
+def test_what_the_daemon_adds_is_no_part_of_the_transaction(wire, pg, table):
+    """SET TRANSACTION must come before any query, and a ROLLBACK must not take the application's name away."""
+    hello = wire.request()
+    hello.hello.application_name = "modes"
+    wire.call(hello)
+    wire.query("INSERT INTO item VALUES (10)")  # whose sequences, had it used any, are to be forgotten
+    lease = wire.query("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", begin=True).lease
+    assert wire.values("SHOW transaction_isolation", lease=lease) == [("serializable",)]
+    wire.release(lease, ROLLBACK)
+    assert any(b[3] == "sidepool:modes" for b in pg.backends())
