@@ -110,9 +110,9 @@ struct sidepool_params {
 };
 
 #define SIDEPOOL_TEXT(...)                                                                         \
-	(&(struct sidepool_params){                                                                \
-		.count = sizeof((const char *[]){ __VA_ARGS__ }) / sizeof(const char *),           \
-		.values = (const char *[]){ __VA_ARGS__ } })
+	(&(struct sidepool_params){ .count = sizeof((const char *[]){ __VA_ARGS__ }) /             \
+					     sizeof(const char *),                                 \
+				    .values = (const char *[]){ __VA_ARGS__ } })
 
 /*
  * One statement, autocommit unless on a lease. Reply: one result; a large one goes on, see

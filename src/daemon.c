@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start: core, engine, requests, pools, socket; then READY. The database need not be there: requests wait for it.
+ * Start: core, engine, requests, pools, socket; then READY. The database need not be there:
+ * requests wait for it.
  *
- * Stop (SIGTERM, SIGINT, `drain`): nothing new is accepted, what waits is refused with SHUTTING_DOWN, what runs is finished, up to
- * shutdown_timeout; then it is cancelled and leases are taken back; a second signal ends it at once. The loop ends when no request
- * and no lease is left.
+ * Stop (SIGTERM, SIGINT, `drain`): nothing new is accepted, what waits is refused with
+ * SHUTTING_DOWN, what runs is finished, up to shutdown_timeout; then it is cancelled and leases are
+ * taken back; a second signal ends it at once. The loop ends when no request and no lease is left.
  *
- * Reload (SIGHUP): the new configuration is read by a worker thread, because it may ask a user database; a broken one changes
- * nothing.
+ * Reload (SIGHUP): the new configuration is read by a worker thread, because it may ask a user
+ * database; a broken one changes nothing.
  */
 #include "daemon.h"
 
@@ -49,8 +50,9 @@ struct daemon {
 	enum daemon_state state;
 	const struct arguments *arguments; /* borrowed: main's */
 	struct config *config;             /* owned */
-	struct config *retired;            /* owned: the one before; what came under it may still refer to it */
-	struct core *core;                 /* owned, as all below */
+	/* owned: the one before; what came under it may still refer to it */
+	struct config *retired;
+	struct core *core; /* owned, as all below */
 	struct pg_engine *engine;
 	struct rpc *rpc;
 	struct sp_server *server;
@@ -59,7 +61,7 @@ struct daemon {
 	struct service service;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer;
-	uv_check_t idle_check;             /* after each turn: is there anything left to finish? */
+	uv_check_t idle_check; /* after each turn: is there anything left to finish? */
 	struct reload *reloading;
 	int exit_status;
 };
@@ -87,7 +89,8 @@ static struct sp_settings sp_settings_of(const struct config *c)
 	s.max_connections = c->max_clients;
 	s.max_requests = MIN(c->max_requests_per_client, 65535U);
 	s.greeting_timeout_us = c->greeting_timeout_us;
-	s.idle_timeout_us = c->timeouts.client_idle_us == USEC_NEVER ? 0 : c->timeouts.client_idle_us;
+	s.idle_timeout_us =
+		c->timeouts.client_idle_us == USEC_NEVER ? 0 : c->timeouts.client_idle_us;
 	return s;
 }
 
@@ -139,16 +142,18 @@ static int set_pool(struct daemon *d, const struct config_pool *config, struct p
 	if (config->password_file[0])
 		r = read_password(config->password_file, password, sizeof(password));
 	if (r < 0) {
-		log_error(LOG_FIELDS(log_str("POOL", config->name)), "pool %s: password_file %s cannot be read: %s",
-			  config->name, config->password_file, strerror(-r));
+		log_error(LOG_FIELDS(log_str("POOL", config->name)),
+			  "pool %s: password_file %s cannot be read: %s", config->name,
+			  config->password_file, strerror(-r));
 		return -1;
 	}
 	settings = pool_settings_of(config, password[0] ? password : NULL);
-	r = *pool ? pg_engine_change_pool(d->engine, *pool, &settings, message, sizeof(message)) :
-		    pg_engine_add_pool(d->engine, &settings, pool, message, sizeof(message));
+	r = *pool ? pg_engine_change_pool(d->engine, *pool, &settings, message, sizeof(message))
+		  : pg_engine_add_pool(d->engine, &settings, pool, message, sizeof(message));
 	explicit_bzero(password, sizeof(password));
 	if (r != 0) {
-		log_error(LOG_FIELDS(log_str("POOL", config->name)), "pool %s: %s", config->name, message);
+		log_error(LOG_FIELDS(log_str("POOL", config->name)), "pool %s: %s", config->name,
+			  message);
 		return -1;
 	}
 	return 0;
@@ -171,14 +176,16 @@ static void drain(void *userdata)
 	if (d->state != DAEMON_RUNNING)
 		return;
 	d->state = DAEMON_DRAINING;
-	service_stopping(&d->service, d->config->shutdown_timeout_us + 2 * d->config->cancel_timeout_us);
+	service_stopping(&d->service,
+			 d->config->shutdown_timeout_us + 2 * d->config->cancel_timeout_us);
 	log_notice(LOG_FIELDS(log_uint("UNFINISHED", rpc_unfinished(d->rpc))),
 		   "stopping: %u requests and leases are unfinished", rpc_unfinished(d->rpc));
 	sp_server_stop_listening(d->server);
 	rpc_drain(d->rpc);
 	core_drain(d->core, pg_engine_now());
 	pg_engine_kick(d->engine);
-	(void)uv_timer_start(&d->stop_timer, on_stop_timer, d->config->shutdown_timeout_us / USEC_PER_MS, 0);
+	(void)uv_timer_start(&d->stop_timer, on_stop_timer,
+			     d->config->shutdown_timeout_us / USEC_PER_MS, 0);
 }
 
 static void on_stop_timer(uv_timer_t *timer)
@@ -191,9 +198,11 @@ static void on_stop_timer(uv_timer_t *timer)
 	}
 	d->state = DAEMON_ABORTING;
 	log_warning(LOG_FIELDS(log_uint("UNFINISHED", rpc_unfinished(d->rpc))),
-		    "shutdown_timeout is over: cancelling %u requests and leases", rpc_unfinished(d->rpc));
+		    "shutdown_timeout is over: cancelling %u requests and leases",
+		    rpc_unfinished(d->rpc));
 	rpc_abort(d->rpc);
-	(void)uv_timer_start(timer, on_stop_timer, 2 * d->config->cancel_timeout_us / USEC_PER_MS, 0);
+	(void)uv_timer_start(timer, on_stop_timer, 2 * d->config->cancel_timeout_us / USEC_PER_MS,
+			     0);
 }
 
 static void on_idle_check(uv_check_t *check)
@@ -220,8 +229,8 @@ struct reload {
 static void log_mistake(void *userdata, const struct config_mistake *m)
 {
 	(void)userdata;
-	log_write(m->is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, LOG_NO_FIELDS, "%s%s%s", m->where,
-		  *m->where ? ": " : "", m->message);
+	log_write(m->is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, LOG_NO_FIELDS, "%s%s%s",
+		  m->where, *m->where ? ": " : "", m->message);
 }
 
 static void log_change(void *userdata, const struct config_change *c)
@@ -301,7 +310,8 @@ static const char *reload(void *userdata, char *why, size_t why_bytes)
 	struct reload *r;
 
 	if (d->reloading || d->state != DAEMON_RUNNING) {
-		(void)snprintf(why, why_bytes, d->reloading ? "a reload is under way" : "the daemon is stopping");
+		(void)snprintf(why, why_bytes,
+			       d->reloading ? "a reload is under way" : "the daemon is stopping");
 		return NULL;
 	}
 	r = calloc(1, sizeof(*r));
@@ -360,8 +370,8 @@ static void summarize(void *userdata, char *text, size_t size)
 	const struct pool *p = pg_pool_core(d->pools[0]);
 
 	core_numbers(d->core, pg_engine_now(), &n);
-	(void)snprintf(text, size, "%u/%u in use, %u waiting, breaker %s", n.in_use, n.budget_in_force, n.waiting,
-		       breaker_state_to_string(p->breaker.state));
+	(void)snprintf(text, size, "%u/%u in use, %u waiting, breaker %s", n.in_use,
+		       n.budget_in_force, n.waiting, breaker_state_to_string(p->breaker.state));
 }
 
 /* A descriptor named rpc, or the only one there is. -1: none. */
@@ -392,13 +402,15 @@ static int listen_somewhere(struct daemon *d)
 
 	r = fd >= 0 ? sp_server_adopt(d->server, fd) : sp_server_listen(d->server, &address);
 	if (r > 0)
-		log_error(LOG_NO_FIELDS, "the socket %s cannot be used: %s", fd >= 0 ? "from systemd" : c->socket,
+		log_error(LOG_NO_FIELDS, "the socket %s cannot be used: %s",
+			  fd >= 0 ? "from systemd" : c->socket,
 			  sp_error_to_string((enum sp_error)r));
 	else if (r < 0)
-		log_error(LOG_NO_FIELDS, "the socket %s cannot be used: %s", c->socket, strerror(-r));
+		log_error(LOG_NO_FIELDS, "the socket %s cannot be used: %s", c->socket,
+			  strerror(-r));
 	else
-		log_notice(LOG_FIELDS(log_str("SOCKET", fd >= 0 ? "systemd" : c->socket)), "listening on %s",
-			   fd >= 0 ? "the socket from systemd" : c->socket);
+		log_notice(LOG_FIELDS(log_str("SOCKET", fd >= 0 ? "systemd" : c->socket)),
+			   "listening on %s", fd >= 0 ? "the socket from systemd" : c->socket);
 	return r == 0 ? 0 : -1;
 }
 
@@ -417,13 +429,18 @@ static int add_pools(struct daemon *d)
 
 static int make_parts(struct daemon *d)
 {
-	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease, .notify = rpc_on_notify };
+	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease,
+							 .notify = rpc_on_notify };
 	static const struct rpc_ops rpc_ops = { .reload = reload, .drain = drain };
 	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us };
-	struct core_settings core = core_settings_of(d->config, (uint64_t)time(NULL) * USEC_PER_SEC);
+	struct core_settings core =
+		core_settings_of(d->config, (uint64_t)time(NULL) * USEC_PER_SEC);
 	struct sp_settings sp = sp_settings_of(d->config);
 	struct rpc_input input = {
-		.loop = &d->loop, .config = d->config, .ops = &rpc_ops, .userdata = d,
+		.loop = &d->loop,
+		.config = d->config,
+		.ops = &rpc_ops,
+		.userdata = d,
 	};
 	uint64_t seeds[3];
 	int r;
@@ -484,7 +501,10 @@ int daemon_run(struct daemon *d)
 	return d->exit_status;
 }
 
-/* A signal more, once the watchers are gone, would end the process by its default before it has tidied up. */
+/*
+ * A signal more, once the watchers are gone, would end the process by its default before it has
+ * tidied up.
+ */
 static void block_signals(void)
 {
 	sigset_t set;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options are a table, from which getopt's own table, --help and the guess at a misspelt one are made.
+ * The options are a table, from which getopt's own table, --help and the guess at a misspelt one
+ * are made.
  */
 #include "config/arguments.h"
 

@@ -24,10 +24,12 @@ struct arguments {
 };
 
 /*
- * Returns 0, or -1 with a sentence in `ret_message` (NUL-terminated). The URL is copied, and its password is then overwritten
- * in argv, so that the process list shows it for no longer than the start takes.
+ * Returns 0, or -1 with a sentence in `ret_message` (NUL-terminated). The URL is copied, and its
+ * password is then overwritten in argv, so that the process list shows it for no longer than the
+ * start takes.
  */
-int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, char *ret_message, size_t n);
+int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, char *ret_message,
+		    size_t n);
 
 void arguments_deinit(struct arguments *a);
 

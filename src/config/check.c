@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What no single setting can be blamed for: sums, orders, and shares that are given on a client's word. An application may say
- * any name, so a section that looks at the name alone must not give more than everybody has.
+ * What no single setting can be blamed for: sums, orders, and shares that are given on a client's
+ * word. An application may say any name, so a section that looks at the name alone must not give
+ * more than everybody has.
  */
 #include <fnmatch.h>
 #include <string.h>

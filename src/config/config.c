@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a config, and the questions that are asked of it while it is in force. What a section holds is allocated and
- * given back by way of the table, so that a new setting cannot be forgotten in a destructor.
+ * The life of a config, and the questions that are asked of it while it is in force. What a section
+ * holds is allocated and given back by way of the table, so that a new setting cannot be forgotten
+ * in a destructor.
  */
 #include "config/config.h"
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The configuration: read from the command line, the environment, a file and libpq's and other pools' variables, checked as
- * a whole, and then a plain value that is passed down. What each member means, its unit, default and range is one row in
- * settings.def. Nothing here is global, so a load may run in a worker thread; it asks the user database for names.
+ * The configuration: read from the command line, the environment, a file and libpq's and other
+ * pools' variables, checked as a whole, and then a plain value that is passed down. What each
+ * member means, its unit, default and range is one row in settings.def. Nothing here is global, so
+ * a load may run in a worker thread; it asks the user database for names.
  */
 
 #include <stdbool.h>
@@ -29,7 +30,8 @@ enum config_source {
 /* Where one value is from. */
 struct config_origin {
 	enum config_source source;
-	bool in_url; /* a parameter of the URL that this source gave: weaker than a setting of the same source */
+	/* a parameter of the URL that this source gave: weaker than a setting of the same source */
+	bool in_url;
 	char *where; /* owned: "FILE:LINE", the variable's name, the option; NULL for a default */
 };
 
@@ -57,8 +59,8 @@ struct config_timeouts {
 struct config_pool {
 	char *name;          /* owned */
 	char *url;           /* owned, secret: as it was given */
-	char *conninfo; /* owned, secret: for libpq, without what only other pools know; "": PG* variables */
-	char *password_file; /* owned: to be read at each connect, and its first line to be libpq's password; "": none */
+	char *conninfo;      /* owned, secret: for libpq; "": its PG* variables */
+	char *password_file; /* owned: its first line is the password; "": none */
 	uint32_t min_size;
 	uint32_t max_size; /* where the file says 0: the budget */
 	uint32_t max_overflow;
@@ -94,8 +96,9 @@ struct config_application {
 	uint32_t queue_limit;     /* 0: only the daemon's */
 	struct config_list pools; /* none: all */
 	bool read_only;
-	struct config_timeouts timeouts; /* all in force: what the section lacks is filled from [sidepool] */
-	struct config_origin *origins;   /* owned */
+	struct config_timeouts
+		timeouts; /* all in force: what the section lacks is filled from [sidepool] */
+	struct config_origin *origins; /* owned */
 };
 
 struct config {
@@ -137,11 +140,13 @@ struct config {
 
 	struct config_pool *pools; /* owned: at least one; the first is the default */
 	size_t n_pools;
-	struct config_application *applications; /* owned: in the order of the file; the first match wins */
+	struct config_application
+		*applications; /* owned: in the order of the file; the first match wins */
 	size_t n_applications;
-	struct config_application other; /* whoever matches none: pattern "*", no minimum, weight 1 */
-	char *file;                      /* owned: that was read, NULL: none */
-	struct config_origin *origins;   /* owned */
+	struct config_application
+		other;                 /* whoever matches none: pattern "*", no minimum, weight 1 */
+	char *file;                    /* owned: that was read, NULL: none */
+	struct config_origin *origins; /* owned */
 };
 
 /* What is wrong, and where. `message` says what was meant and never holds a password. */
@@ -150,27 +155,25 @@ struct config_mistake {
 	const char *where; /* "FILE:LINE", "environment NAME", "command line"; "" for the whole */
 	const char *message;
 };
-
 typedef void (*config_mistake_fn)(void *userdata, const struct config_mistake *mistake);
-
 /*
- * Whether libpq can read `conninfo`: 0, or -1 with its reason in `ret_message` (NUL-terminated). The reason may quote the
- * string: it is cleaned of secrets here.
+ * Whether libpq can read `conninfo`: 0, or -1 with its reason in `ret_message` (NUL-terminated).
+ * The reason may quote the string: it is cleaned of secrets here.
  */
 typedef int (*config_check_conninfo_fn)(const char *conninfo, char *ret_message, size_t n);
 
 struct config_input {
 	const struct arguments *arguments; /* borrowed for the call, as all here; NULL: none */
 	char *const *environment;          /* NAME=VALUE strings, NULL at the end */
-	const char *default_file;          /* read where it exists and no other is named; NULL: none */
+	const char *default_file; /* read where it exists and no other is named; NULL: none */
 	config_check_conninfo_fn check_conninfo;
 	config_mistake_fn mistake; /* called for each, in the order found; warnings do not count */
 	void *userdata;
 };
 
 /*
- * Reads and checks everything. Returns 0 and the config; the number of mistakes, each of which was told and none of which
- * stops the search for the next, and no config; or -ENOMEM. Reads files and the user database: blocks.
+ * Reads and checks everything; blocks. Returns 0 and the config; the number of mistakes, each of
+ * which was told; or -ENOMEM.
  */
 int config_load(struct config **ret_config, const struct config_input *input);
 
@@ -186,14 +189,12 @@ struct config_facts {
 };
 
 /* The first section that fits, or &c->other. */
-const struct config_application *config_match(const struct config *c, const struct config_facts *facts);
-
+const struct config_application *config_match(const struct config *c,
+					      const struct config_facts *facts);
 bool config_may_use_pool(const struct config_application *a, const struct config_pool *p);
-
 /* root, the daemon's own uid, admin_users and admin_groups. */
 bool config_is_admin(const struct config *c, const struct config_facts *facts);
-
-/* In force for this application on this pool: the application's own, else the pool's, else [sidepool]'s. */
+/* In force: the application's own, else the pool's, else [sidepool]'s. */
 usec config_acquire_timeout(const struct config_pool *p, const struct config_application *a);
 
 struct config *config_free(struct config *c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The usual table of distances between all beginnings of both texts, row by row; a swap looks two rows back, so three are
- * kept. The texts are names of settings, so a fixed length on the stack will do.
+ * The usual table of distances between all beginnings of both texts, row by row; a swap looks two
+ * rows back, so three are kept. The texts are names of settings, so a fixed length on the stack
+ * will do.
  */
 #include "config/distance.h"
 

@@ -5,8 +5,9 @@
 #include <stddef.h>
 
 /*
- * Letters inserted, left out, changed or swapped with their neighbour to get from `a` to `b` (Damerau's distance, without
- * touching a letter twice). Case does not count. Texts over 63 bytes are as far apart as can be.
+ * Letters inserted, left out, changed or swapped with their neighbour to get from `a` to `b`
+ * (Damerau's distance, without touching a letter twice). Case does not count. Texts over 63 bytes
+ * are as far apart as can be.
  */
 size_t distance(const char *a, const char *b);
 

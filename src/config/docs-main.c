@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writes the files that are made from the table of settings: `config-docs example`, and `config-docs man TEMPLATE`, which
- * copies the template and puts the settings of a section in place of a line "@SETTINGS section@". For the build and for
- * deploy/; not installed.
+ * Writes the files that are made from the table of settings: `config-docs example`, and
+ * `config-docs man TEMPLATE`, which copies the template and puts the settings of a section in place
+ * of a line "@SETTINGS section@". For the build and for deploy/; not installed.
  */
 #include <errno.h>
 #include <stdio.h>

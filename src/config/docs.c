@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table as documentation: for the terminal, as an example file, as a part of sidepool.conf(5). All three say the same
- * words, those of settings.def.
+ * The table as documentation: for the terminal, as an example file, as a part of sidepool.conf(5).
+ * All three say the same words, those of settings.def.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -47,7 +47,10 @@ static void append(char *text, const char *before, const char *value)
 	(void)snprintf(text + n, FACTS_LEN_MAX - n, "%s%s", before, value);
 }
 
-/* "time, 1ms to 7d, off; $SIDEPOOL_POOL_..., $DB_POOL_TIMEOUT; in the URL pool_timeout; a change needs a restart" */
+/*
+ * "time, 1ms to 7d, off; $SIDEPOOL_POOL_..., $DB_POOL_TIMEOUT; in the URL pool_timeout; a change
+ * needs a restart"
+ */
 static void put_facts(const struct setting *s, char text[static FACTS_LEN_MAX])
 {
 	char range[96], variable[96], type[128];

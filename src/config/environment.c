@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environment. SIDEPOOL_<SETTING> sets one of [sidepool], SIDEPOOL_POOL_<SETTING> one of [pool main], and
- * SIDEPOOL_POOL_<NAME>_<SETTING> one of another pool of the file. An application has no variables: its name is a pattern.
- * Other pools' variables (DATABASE_URL, DB_POOL_SIZE) set what nobody else has set. A variable with nothing in it is not set.
+ * The environment. SIDEPOOL_<SETTING> sets one of [sidepool], SIDEPOOL_POOL_<SETTING> one of [pool
+ * main], and SIDEPOOL_POOL_<NAME>_<SETTING> one of another pool of the file. An application has no
+ * variables: its name is a pattern. Other pools' variables (DATABASE_URL, DB_POOL_SIZE) set what
+ * nobody else has set. A variable with nothing in it is not set.
  */
 #include <stdlib.h>
 #include <string.h>

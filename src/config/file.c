@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file. inih takes a line apart into name and value and drops comments; it knows neither line numbers nor long lines (it
- * would split one at 200 bytes), cuts names at 50, calls an indented line the continuation of the one above, and says nothing
- * of a section without settings. So the lines are handed to it one by one: without their indentation, sections kept back and
- * read here, and the value of a long line kept back as well, with LONG_VALUE in its place.
+ * The file. inih takes a line apart into name and value and drops comments; it knows neither line
+ * numbers nor long lines (it would split one at 200 bytes), cuts names at 50, calls an indented
+ * line the continuation of the one above, and says nothing of a section without settings. So the
+ * lines are handed to it one by one: without their indentation, sections kept back and read here,
+ * and the value of a long line kept back as well, with LONG_VALUE in its place.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -161,7 +162,10 @@ static void refuse_section(struct reader *r, const char *kind)
 		kind);
 }
 
-/* `title` is what stands between the brackets. Until the section turns out well, its settings are skipped. */
+/*
+ * `title` is what stands between the brackets. Until the section turns out well, its settings are
+ * skipped.
+ */
 static void begin_section(struct reader *r, char *title)
 {
 	size_t n;
@@ -368,7 +372,10 @@ static void parse(struct loader *l, const char *path, char *text)
 			       &r); /* what it may return was told line by line */
 }
 
-/* The whole file with a NUL behind it. Returns 0, 1 if it is too long or holds a NUL, or a negative errno. */
+/*
+ * The whole file with a NUL behind it. Returns 0, 1 if it is too long or holds a NUL, or a negative
+ * errno.
+ */
 static int read_all(FILE *f, struct buf *ret_text)
 {
 	size_t n = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One load: all sources, then what depends on several settings, then the checks of the whole. Nothing stops at a mistake, so
- * that one run tells all of them; only the lack of memory ends it early.
+ * One load: all sources, then what depends on several settings, then the checks of the whole.
+ * Nothing stops at a mistake, so that one run tells all of them; only the lack of memory ends it
+ * early.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,7 +24,10 @@ static void read_files(struct loader *l)
 		loader_read_file(l, l->input->default_file, false);
 }
 
-/* The pool main is there when the file has it, when something outside the file names it, and when there is no other. */
+/*
+ * The pool main is there when the file has it, when something outside the file names it, and when
+ * there is no other.
+ */
 static void ensure_main(struct loader *l)
 {
 	struct config *c = l->config;

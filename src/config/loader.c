@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Setting one value from one source. Sources are read in any order: each value remembers where it is from, and a weaker
- * source does not replace a stronger one. Its text is checked all the same, so that a mistake does not lie in wait in a file
- * until the variable that hides it goes away; other pools' variables alone are not looked at when they are not needed.
+ * Setting one value from one source. Sources are read in any order: each value remembers where it
+ * is from, and a weaker source does not replace a stronger one. Its text is checked all the same,
+ * so that a mistake does not lie in wait in a file until the variable that hides it goes away;
+ * other pools' variables alone are not looked at when they are not needed.
  */
 #include "config/loader.h"
 

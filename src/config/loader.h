@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What the parts of a load share: the config that comes into being, and the mistakes found on the way. */
+/*
+ * What the parts of a load share: the config that comes into being, and the mistakes found on the
+ * way.
+ */
 
 #include "config/config.h"
 #include "config/section.h"
@@ -22,15 +25,20 @@ struct place {
 };
 
 /* Tells a mistake, or what is only worth a warning. */
-void loader_mistake(struct loader *l, const struct place *place, const char *format, ...) printf_like(3, 4);
-void loader_warn(struct loader *l, const struct place *place, const char *format, ...) printf_like(3, 4);
+void loader_mistake(struct loader *l, const struct place *place, const char *format, ...)
+	printf_like(3, 4);
+void loader_warn(struct loader *l, const struct place *place, const char *format, ...)
+	printf_like(3, 4);
 
 /* A setting's own place, as its origin says. */
 struct place place_of(const struct section *section, const struct setting *s);
 
-/* Sets it, unless a stronger source has; a bad value is a mistake either way. Two in one file are a mistake. */
-void loader_set(struct loader *l, const struct section *section, const struct setting *s, const char *text,
-		const struct place *place);
+/*
+ * Sets it, unless a stronger source has; a bad value is a mistake either way. Two in one file are a
+ * mistake.
+ */
+void loader_set(struct loader *l, const struct section *section, const struct setting *s,
+		const char *text, const struct place *place);
 
 /* Environment variable of the input; NULL: not set, or set to nothing. */
 const char *loader_getenv(const struct loader *l, const char *name);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Users and groups, from names to the numbers that the kernel tells of a client. Asked once, at load: a client's arrival must
- * not wait for a directory server. Whoever has such a server and wants no wait at all writes numbers.
+ * Users and groups, from names to the numbers that the kernel tells of a client. Asked once, at
+ * load: a client's arrival must not wait for a directory server. Whoever has such a server and
+ * wants no wait at all writes numbers.
  */
 #include <errno.h>
 #include <grp.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From what the user gave as a pool's target to what libpq gets. A URL of Prisma, SQLAlchemy or JDBC has parameters that
- * libpq does not know: those that mean a setting become that setting, as if it stood where the URL stands but weaker; those
- * that mean something to libpq are written in its way; those that would silently lose their meaning are refused.
+ * From what the user gave as a pool's target to what libpq gets. A URL of Prisma, SQLAlchemy or
+ * JDBC has parameters that libpq does not know: those that mean a setting become that setting, as
+ * if it stood where the URL stands but weaker; those that mean something to libpq are written in
+ * its way; those that would silently lose their meaning are refused.
  */
 #include <ctype.h>
 #include <errno.h>

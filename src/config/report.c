@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A config as text: value by value through the table. What is secret is compared as it is and shown masked, so that a new
- * password counts as a change without being told.
+ * A config as text: value by value through the table. What is secret is compared as it is and shown
+ * masked, so that a new password counts as a change without being told.
  */
 #include "config/report.h"
 
@@ -151,7 +151,10 @@ static int diff_section(struct diff *d, const struct section *before, const stru
 	return r < 0 ? err_forward(r) : 0;
 }
 
-/* The section of the same kind and name; of several of one name (applications), the one at the same place among them. */
+/*
+ * The section of the same kind and name; of several of one name (applications), the one at the same
+ * place among them.
+ */
 static bool find_twin(const struct config *in, const struct config *from, size_t at,
 		      struct section *ret_twin)
 {

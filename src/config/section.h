@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One section of a config seen through the table: what reads, writes, prints and compares settings needs not know which
- * struct they are in. A view is made when needed and is void once a pool or an application is added.
+ * One section of a config seen through the table: what reads, writes, prints and compares settings
+ * needs not know which struct they are in. A view is made when needed and is void once a pool or an
+ * application is added.
  */
 
 #include "config/config.h"
@@ -10,8 +11,8 @@
 
 struct section {
 	enum setting_section kind;
-	const char *name;              /* borrowed: of the pool, pattern of the application, "" for [sidepool] */
-	void *object;                  /* borrowed */
+	const char *name; /* borrowed: of the pool, pattern of the application, "" for [sidepool] */
+	void *object;     /* borrowed */
 	struct config_origin *origins; /* borrowed: one for each setting of the kind */
 };
 
@@ -25,7 +26,10 @@ bool section_at(const struct config *c, size_t i, struct section *ret_section);
 /* "sidepool", "pool main", "application seed-*". Owned by the caller; NULL without memory. */
 char *section_title(const struct section *s);
 
-/* A config with every setting of [sidepool] at its default, and neither pool nor application. Returns 0 or -ENOMEM. */
+/*
+ * A config with every setting of [sidepool] at its default, and neither pool nor application.
+ * Returns 0 or -ENOMEM.
+ */
 int config_new(struct config **ret_config);
 
 /* Appends a section with every setting at its default. Returns 0 or -ENOMEM. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table and the ways to look into it. Each row names a member of the section's struct; that member and type agree is
- * checked when this file is compiled, so that setting_parse() may write through the offset.
+ * The table and the ways to look into it. Each row names a member of the section's struct; that
+ * member and type agree is checked when this file is compiled, so that setting_parse() may write
+ * through the offset.
  */
 #include "config/settings.h"
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The table of all settings (settings.def), and their values as text. Only src/config/ looks in here. */
+/*
+ * The table of all settings (settings.def), and their values as text. Only src/config/ looks in
+ * here.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,13 +75,16 @@ enum setting_dialect {
 };
 
 /*
- * Sets the member of `object` from text, within the range. Returns 0; 1 with a sentence in `ret_message`, the member
- * unharmed; or -ENOMEM.
+ * Sets the member of `object` from text, within the range. Returns 0; 1 with a sentence in
+ * `ret_message`, the member unharmed; or -ENOMEM.
  */
-int setting_parse(const struct setting *s, void *object, const char *text, enum setting_dialect dialect,
-		  char *ret_message, size_t n);
+int setting_parse(const struct setting *s, void *object, const char *text,
+		  enum setting_dialect dialect, char *ret_message, size_t n);
 
-/* The member as text that setting_parse() reads; secrets as they are. Owned by the caller; NULL without memory. */
+/*
+ * The member as text that setting_parse() reads; secrets as they are. Owned by the caller; NULL
+ * without memory.
+ */
 char *setting_format(const struct setting *s, const void *object);
 
 /* "1 to 10000", "1ms to 7d, off"; "" where every value will do. */
@@ -90,7 +96,10 @@ void setting_type_text(const struct setting *s, char *ret_text, size_t n);
 /* Gives back what the member owns. */
 void setting_clear(const struct setting *s, void *object);
 
-/* The name of the section that the user probably meant, by spelling or by what other pools call it. NULL: no idea. */
+/*
+ * The name of the section that the user probably meant, by spelling or by what other pools call it.
+ * NULL: no idea.
+ */
 const struct setting *setting_guess(enum setting_section section, const char *name);
 
 /* The variable SIDEPOOL_... that sets it, for the pool `pool`; "" where there is none. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where libpq and the user disagree on where a password ends, what is masked is the larger of the two: a "/" that should
- * have been %2F makes libpq see the port "pa" and the database "ss@host". A secret is a span of the text; everything that
- * is shown goes through the list of such spans.
+ * Where libpq and the user disagree on where a password ends, what is masked is the larger of the
+ * two: a "/" that should have been %2F makes libpq see the port "pa" and the database "ss@host". A
+ * secret is a span of the text; everything that is shown goes through the list of such spans.
  */
 #include "config/target.h"
 
@@ -214,7 +214,10 @@ static void add_span(struct spans *s, size_t start, size_t end)
 	items[s->n++] = (struct span){ start, end };
 }
 
-/* By its name, also where that is misspelt: a password in a parameter that does not exist is one all the same. */
+/*
+ * By its name, also where that is misspelt: a password in a parameter that does not exist is one
+ * all the same.
+ */
 static bool is_secret_name(const char *name)
 {
 	static const char *const parts[] = { "pass", "pwd", "secret", "token" };
@@ -227,7 +230,9 @@ static bool is_secret_name(const char *name)
 	return false;
 }
 
-/* A word without "=" behind a secret is most likely the rest of it, cut off by a blank or an "&". */
+/*
+ * A word without "=" behind a secret is most likely the rest of it, cut off by a blank or an "&".
+ */
 static void add_parameters(struct spans *s, const char *text)
 {
 	size_t pos = target_parameters(text);
@@ -269,7 +274,10 @@ static size_t last_at(const char *url)
 	return at;
 }
 
-/* The first port that is no number: the password of a URL that has lost its host. Returns false if all are. */
+/*
+ * The first port that is no number: the password of a URL that has lost its host. Returns false if
+ * all are.
+ */
 static bool find_odd_port(const char *url, struct span *ret_port)
 {
 	size_t i = MAX(authority(url), userinfo_end(url) + 1), end = i + strcspn(url + i, "/?");
@@ -358,7 +366,10 @@ char *config_mask(const char *target)
 	return text;
 }
 
-/* Whether the text between the quotes is the name of a parameter, and no more of the target is shown than that. */
+/*
+ * Whether the text between the quotes is the name of a parameter, and no more of the target is
+ * shown than that.
+ */
 static bool quotes_name(const char *target, const char *quoted, size_t n)
 {
 	size_t pos = target_parameters(target);
@@ -381,7 +392,10 @@ static bool may_show(const char *target, const char *quoted, size_t n)
 	return (n == 1 && *quoted == '=') || quotes_name(target, quoted, n);
 }
 
-/* A target with quotes of its own makes it uncertain which quote ends what: then all between the first and the last goes. */
+/*
+ * A target with quotes of its own makes it uncertain which quote ends what: then all between the
+ * first and the last goes.
+ */
 static void put_message(FILE *f, const char *message, const char *target)
 {
 	bool is_clear = !strchr(target, '"');

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values as text, type by type. A refusal says what to write instead, because whoever reads it has the file open. Every
- * value that setting_format() writes is read back to the same value; a test holds that for the whole table.
+ * Values as text, type by type. A refusal says what to write instead, because whoever reads it has
+ * the file open. Every value that setting_format() writes is read back to the same value; a test
+ * holds that for the whole table.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -56,7 +57,10 @@ static const void *const_member(const struct setting *s, const void *object)
 	return (const char *)object + s->offset;
 }
 
-/* Digits alone, no sign, no space. Returns the first byte behind them, NULL if there are none or too many. */
+/*
+ * Digits alone, no sign, no space. Returns the first byte behind them, NULL if there are none or
+ * too many.
+ */
 static const char *parse_digits(const char *text, uint64_t *ret_value)
 {
 	uint64_t value = 0;
@@ -167,7 +171,10 @@ static int parse_int(const struct setting *s, const char *text, int64_t *ret_val
 	return 0;
 }
 
-/* A number and its unit. Returns false if it is not that; *ret_value is UINT64_MAX where it is too large. */
+/*
+ * A number and its unit. Returns false if it is not that; *ret_value is UINT64_MAX where it is too
+ * large.
+ */
 static bool parse_amount(const struct unit *units, size_t n_units, const char *text,
 			 uint64_t *ret_value)
 {
@@ -395,7 +402,10 @@ static int parse_list(const char *text, struct config_list *list)
 	return 0;
 }
 
-/* What other pools' variables say in their own way, in ours: seconds without a unit, -1 or 0 for none. */
+/*
+ * What other pools' variables say in their own way, in ours: seconds without a unit, -1 or 0 for
+ * none.
+ */
 static const char *translate(const struct setting *s, const char *text, char *buf, size_t n)
 {
 	char *end;

@@ -143,6 +143,6 @@ void admission_refuse_waiting(struct pool *p, usec now)
 	} else {
 		return;
 	}
-	TAILQ_FOREACH(app, &p->core->applications, link)
+	TAILQ_FOREACH (app, &p->core->applications, link)
 		refuse_queue(p, application_queue(app, p), refusal, retry_after_us, now);
 }

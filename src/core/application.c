@@ -87,7 +87,7 @@ static int make(struct core *c, const char *name, const struct share_settings *s
 	if (!app->name)
 		return err_raise(-ENOMEM);
 	set_share(app, share);
-	TAILQ_FOREACH(p, &c->pools, link) {
+	TAILQ_FOREACH (p, &c->pools, link) {
 		r = application_add_queue(app, p);
 		if (r < 0)
 			return err_forward(r);
@@ -123,7 +123,7 @@ static struct application *oldest_unused(const struct core *c)
 {
 	struct application *app, *oldest = NULL;
 
-	TAILQ_FOREACH(app, &c->applications, link) {
+	TAILQ_FOREACH (app, &c->applications, link) {
 		if (app->refs > 0 || app->granted > 0 || app->waiting > 0)
 			continue;
 		if (!oldest || app->last_used < oldest->last_used)

@@ -42,7 +42,7 @@ static uint32_t reserved_for_others(const struct pool *p)
 	const struct pool *other;
 	uint32_t n = 0;
 
-	TAILQ_FOREACH(other, &p->core->pools, link)
+	TAILQ_FOREACH (other, &p->core->pools, link)
 		if (other != p)
 			n += reserve_of(other);
 	return n;
@@ -96,7 +96,7 @@ bool budget_is_next(const struct pool *p)
 
 	if (p->core->n_blocked == 0)
 		return true;
-	TAILQ_FOREACH(other, &p->core->pools, link)
+	TAILQ_FOREACH (other, &p->core->pools, link)
 		if (other != p && other->blocked && budget_allows(other) &&
 		    has_better_claim(other, p)) {
 			/*
@@ -150,7 +150,7 @@ bool budget_hands_over(const struct pool *p, usec now)
 {
 	const struct pool *other;
 
-	TAILQ_FOREACH(other, &p->core->pools, link)
+	TAILQ_FOREACH (other, &p->core->pools, link)
 		if (other != p && other->blocked && hands_over_to(p, other, now))
 			return true;
 	return false;
@@ -160,7 +160,7 @@ static void stir_blocked(struct core *c)
 {
 	struct pool *p;
 
-	TAILQ_FOREACH(p, &c->pools, link)
+	TAILQ_FOREACH (p, &c->pools, link)
 		if (p->blocked)
 			pool_stir(p);
 }
@@ -176,7 +176,7 @@ static void call_in(const struct pool *p)
 {
 	struct pool *other;
 
-	TAILQ_FOREACH(other, &p->core->pools, link)
+	TAILQ_FOREACH (other, &p->core->pools, link)
 		if (other != p && other->n[SLOT_IDLE])
 			pool_stir(other);
 }

@@ -89,7 +89,7 @@ int core_configure(struct core *c, const struct core_settings *settings, usec no
 		return err_forward(r);
 	c->settings = *settings;
 	c->settings.budget = MIN(settings->budget, (uint32_t)SLOTS_MAX);
-	TAILQ_FOREACH(p, &c->pools, link)
+	TAILQ_FOREACH (p, &c->pools, link)
 		pool_stir(p);
 	return 0;
 }
@@ -385,14 +385,14 @@ bool core_decide(struct core *c, usec now, struct decision *ret_decision)
 		return true;
 	if (heap_peek(&c->leases_due) && lease_decide(c, now, ret_decision))
 		return true;
-	TAILQ_FOREACH(p, &c->pools, link) {
+	TAILQ_FOREACH (p, &c->pools, link) {
 		if (p->stirred && p->waiting)
 			admission_refuse_waiting(p, now);
 		if (take_refused(c, ret_decision) || pool_decide(p, now, ret_decision))
 			return true;
 	}
 	/* One pool's look may have stirred another one that was passed already. */
-	TAILQ_FOREACH(p, &c->pools, link)
+	TAILQ_FOREACH (p, &c->pools, link)
 		if (p->stirred || p->called)
 			return core_decide(c, now, ret_decision);
 	return false;
@@ -407,7 +407,7 @@ usec core_wakeup(const struct core *c)
 
 	if (!TAILQ_EMPTY(&c->refused))
 		return 0;
-	TAILQ_FOREACH(p, &c->pools, link)
+	TAILQ_FOREACH (p, &c->pools, link)
 		due = p->stirred || p->called ? 0 : MIN(due, p->due);
 	return due;
 }
@@ -418,7 +418,7 @@ void core_drain(struct core *c, usec now)
 
 	(void)now;
 	c->draining = true;
-	TAILQ_FOREACH(p, &c->pools, link)
+	TAILQ_FOREACH (p, &c->pools, link)
 		pool_stir(p);
 }
 
@@ -439,7 +439,7 @@ void core_numbers(const struct core *c, usec now, struct core_numbers *ret_numbe
 	uint64_t limits = 0;
 
 	(void)now;
-	TAILQ_FOREACH(p, &c->pools, link) {
+	TAILQ_FOREACH (p, &c->pools, link) {
 		limits += pool_limit(p);
 		n.in_use += p->n[SLOT_BUSY];
 	}

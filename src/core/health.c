@@ -173,7 +173,7 @@ enum health_level health_level(const struct core *c, usec now)
 
 	health_check_budget(c, now, &check);
 	worst = check.level;
-	TAILQ_FOREACH(p, &c->pools, link) {
+	TAILQ_FOREACH (p, &c->pools, link) {
 		health_check_acquisition(p, now, &check);
 		worst = MAX(worst, check.level);
 		health_check_database(p, now, &check);

@@ -36,7 +36,7 @@ static uint32_t free_index(const struct core *c)
 
 	do {
 		taken = false;
-		TAILQ_FOREACH(p, &c->pools, link)
+		TAILQ_FOREACH (p, &c->pools, link)
 			taken |= p->index == index;
 		index += taken;
 	} while (taken);
@@ -67,7 +67,7 @@ static void drop_queues(struct pool *p)
 {
 	struct application *app;
 
-	TAILQ_FOREACH(app, &p->core->applications, link)
+	TAILQ_FOREACH (app, &p->core->applications, link)
 		application_drop_queue(app, p);
 }
 
@@ -82,7 +82,7 @@ int pool_add(struct core *c, const struct pool_settings *settings, void *owner, 
 	if (!p)
 		return err_raise(-ENOMEM);
 	init(p, c, settings, owner);
-	TAILQ_FOREACH(app, &c->applications, link) {
+	TAILQ_FOREACH (app, &c->applications, link) {
 		r = application_add_queue(app, p);
 		if (r < 0) {
 			drop_queues(p);
@@ -100,7 +100,7 @@ static void refile_slots(struct pool *p, usec now)
 {
 	struct slot *s;
 
-	TAILQ_FOREACH(s, &p->slots[SLOT_BUSY], link)
+	TAILQ_FOREACH (s, &p->slots[SLOT_BUSY], link)
 		slot_refile(s, now);
 }
 
@@ -141,7 +141,7 @@ static void retire_all(struct pool *p, enum slot_state state)
 {
 	struct slot *s;
 
-	TAILQ_FOREACH(s, &p->slots[state], link)
+	TAILQ_FOREACH (s, &p->slots[state], link)
 		slot_retire(s, CLOSE_RECONNECT);
 }
 
@@ -198,7 +198,7 @@ usec pool_oldest(const struct pool *p)
 	if (q || p->waiting == 0)
 		return oldest;
 	/* All who wait are held back by their application's maximum. */
-	TAILQ_FOREACH(app, &p->core->applications, link)
+	TAILQ_FOREACH (app, &p->core->applications, link)
 		if (queue_waiting(application_queue(app, p)))
 			oldest = MIN(oldest, queue_head(application_queue(app, p))->submitted);
 	return oldest;

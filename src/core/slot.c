@@ -147,7 +147,7 @@ void slot_back_from_ping(struct slot *s, usec now)
 	pool_stir(s->pool);
 	s->checked = now;
 	TAILQ_INSERT_TAIL(&s->pool->checks, s, check_link);
-	TAILQ_FOREACH_REVERSE(at, idle, slot_list, link)
+	TAILQ_FOREACH_REVERSE (at, idle, slot_list, link)
 		if (at->idle_since >= s->idle_since)
 			break;
 	if (at)

@@ -99,7 +99,7 @@ static struct slot *idle_retiring(const struct pool *p)
 
 	if (p->n_retiring == 0)
 		return NULL;
-	TAILQ_FOREACH(s, &p->slots[SLOT_IDLE], link)
+	TAILQ_FOREACH (s, &p->slots[SLOT_IDLE], link)
 		if (s->retiring)
 			break;
 	return s;

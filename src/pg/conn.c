@@ -32,11 +32,6 @@ int pg_conn_backend_pid(const struct pg_conn *conn)
 	return conn->pq ? PQbackendPID(conn->pq) : 0;
 }
 
-int pg_conn_server_version(const struct pg_conn *conn)
-{
-	return conn->pq ? PQserverVersion(conn->pq) : 0;
-}
-
 const char *pg_conn_parameter(const struct pg_conn *conn, const char *name)
 {
 	return conn->pq ? PQparameterStatus(conn->pq, name) : NULL;

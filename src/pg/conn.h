@@ -127,7 +127,6 @@ int pg_conn_new(struct pg_conn **ret_conn, uv_loop_t *loop, struct pg_target *ta
 void *pg_conn_owner(const struct pg_conn *conn);
 enum pg_conn_state pg_conn_state(const struct pg_conn *conn);
 int pg_conn_backend_pid(const struct pg_conn *conn);
-int pg_conn_server_version(const struct pg_conn *conn);
 
 /* A setting that PostgreSQL reports (ParameterStatus), or NULL. */
 const char *pg_conn_parameter(const struct pg_conn *conn, const char *name);

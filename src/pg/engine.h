@@ -133,8 +133,8 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
 
 /*
  * To be called first of all in a task's call: application_name, and sequences of an earlier client
- * forgotten where the call may use some (`writes`). In a transaction of its own, which a ROLLBACK of
- * what follows does not undo.
+ * forgotten where the call may use some (`writes`). In a transaction of its own, which a ROLLBACK
+ * of what follows does not undo.
  */
 void pg_task_prepare(struct pg_task *task, struct pg_call *call, bool writes);
 

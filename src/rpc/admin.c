@@ -32,8 +32,8 @@ static Sidepool__V1__HealthLevel level_of(enum health_level level)
 	return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_UNHEALTHY;
 }
 
-static void add_check(struct request *r, Sidepool__V1__HealthReply *reply, const char *name, const char *pool,
-		      const struct health_check *check)
+static void add_check(struct request *r, Sidepool__V1__HealthReply *reply, const char *name,
+		      const char *pool, const struct health_check *check)
 {
 	Sidepool__V1__HealthCheck *m = arena_alloc(&r->arena, sizeof(*m));
 	char full[128];
@@ -90,7 +90,8 @@ static void reply_done(struct request *r, const char *sentence)
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__AdminReply reply = SIDEPOOL__V1__ADMIN_REPLY__INIT;
 
-	log_notice(LOG_FIELDS(log_uint("UID", r->client->facts.uid), log_int("PID", r->client->facts.pid)),
+	log_notice(LOG_FIELDS(log_uint("UID", r->client->facts.uid),
+			      log_int("PID", r->client->facts.pid)),
 		   "uid %u: %s", (unsigned)r->client->facts.uid, sentence);
 	reply.message = (char *)sentence;
 	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_ADMIN;
@@ -121,10 +122,12 @@ static void do_revoke(struct request *r, const Sidepool__V1__RevokeLease *m)
 	char sentence[SENTENCE_BYTES];
 
 	if (!l) {
-		request_fail(r, SIDEPOOL_E_UNKNOWN_LEASE, "there is no lease %llu", (unsigned long long)m->lease_id);
+		request_fail(r, SIDEPOOL_E_UNKNOWN_LEASE, "there is no lease %llu",
+			     (unsigned long long)m->lease_id);
 		return;
 	}
-	(void)snprintf(sentence, sizeof(sentence), "revoked lease %llu of %s", (unsigned long long)m->lease_id,
+	(void)snprintf(sentence, sizeof(sentence), "revoked lease %llu of %s",
+		       (unsigned long long)m->lease_id,
 		       ((struct rpc_lease *)l->owner)->application);
 	lease_revoke(l, rpc_now());
 	reply_done(r, sentence);
@@ -136,8 +139,8 @@ static void do_breaker(struct request *r, const Sidepool__V1__BreakerCommand *m)
 
 	if (!for_pools(r, m->pool, m->trip ? pool_trip : pool_reset))
 		return;
-	(void)snprintf(sentence, sizeof(sentence), "%s the breaker of %s%s", m->trip ? "tripped" : "reset",
-		       *m->pool ? "pool " : "every pool", m->pool);
+	(void)snprintf(sentence, sizeof(sentence), "%s the breaker of %s%s",
+		       m->trip ? "tripped" : "reset", *m->pool ? "pool " : "every pool", m->pool);
 	reply_done(r, sentence);
 }
 
@@ -149,7 +152,8 @@ static void do_pool(struct request *r, const Sidepool__V1__PoolCommand *m)
 	} actions[] = {
 		[SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_PAUSE] = { pool_pause, "paused" },
 		[SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RESUME] = { pool_resume, "resumed" },
-		[SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RECONNECT] = { pool_reconnect, "will replace the connections of" },
+		[SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RECONNECT] = { pool_reconnect,
+								       "will replace the connections of" },
 	};
 	char sentence[SENTENCE_BYTES];
 	unsigned action = (unsigned)m->action;
@@ -160,8 +164,8 @@ static void do_pool(struct request *r, const Sidepool__V1__PoolCommand *m)
 	}
 	if (!for_pools(r, m->pool, actions[action].fn))
 		return;
-	(void)snprintf(sentence, sizeof(sentence), "%s %s%s", actions[action].done, *m->pool ? "pool " : "every pool",
-		       m->pool);
+	(void)snprintf(sentence, sizeof(sentence), "%s %s%s", actions[action].done,
+		       *m->pool ? "pool " : "every pool", m->pool);
 	reply_done(r, sentence);
 }
 
@@ -173,7 +177,8 @@ static void do_reload(struct request *r)
 	if (done)
 		reply_done(r, done);
 	else
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "the old configuration stays in force: %s", why);
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "the old configuration stays in force: %s", why);
 }
 
 static void do_drain(struct request *r)
@@ -191,8 +196,8 @@ void admin_handle(struct request *r)
 
 	client_facts(r->client, &facts);
 	if (!config_is_admin(r->rpc->config, &facts)) {
-		request_fail(r, SIDEPOOL_E_PERMISSION_DENIED, "uid %u is no administrator of this daemon",
-			     (unsigned)facts.uid);
+		request_fail(r, SIDEPOOL_E_PERMISSION_DENIED,
+			     "uid %u is no administrator of this daemon", (unsigned)facts.uid);
 		return;
 	}
 	switch (m->action_case) {

@@ -31,7 +31,8 @@ static bool goes_on(const struct request *r)
 }
 
 /* The whole Response from output, failure and whatever the lease has to tell. */
-static uint8_t *pack_answer(struct request *r, const struct buf *error, const struct buf *lease, uint8_t *at)
+static uint8_t *pack_answer(struct request *r, const struct buf *error, const struct buf *lease,
+			    uint8_t *at)
 {
 	usec now = rpc_now(), granted = r->granted ? r->granted : now;
 
@@ -47,8 +48,8 @@ static uint8_t *pack_answer(struct request *r, const struct buf *error, const st
 }
 
 /* Who holds the key may ask again, also when its connection is gone: packed aside, and copied. */
-static void send_kept(struct request *r, const struct sp_request *id, const struct buf *error, const struct buf *lease,
-		      size_t n)
+static void send_kept(struct request *r, const struct sp_request *id, const struct buf *error,
+		      const struct buf *lease, size_t n)
 {
 	uint8_t *at = arena_alloc(&r->arena, n);
 	size_t len = at ? (size_t)(pack_answer(r, error, lease, at) - at) : 0;
@@ -68,7 +69,8 @@ static void send_answer(struct request *r, const struct sp_request *id)
 
 	if (r->output.out_of_memory && !r->failure.code) {
 		failure_set(&r->failure, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
-		r->failure.outcome = FAILURE_UNKNOWN; /* it ran; its result is what there is no memory for */
+		/* it ran; its result is what there is no memory for */
+		r->failure.outcome = FAILURE_UNKNOWN;
 	}
 	if (r->failure.code)
 		(void)failure_pack(&r->failure, &error);
@@ -76,7 +78,8 @@ static void send_answer(struct request *r, const struct sp_request *id)
 		(void)lease_pack_envelope(r->lease, r, &lease);
 	else if (buf_len(&r->envelope) > 0)
 		(void)buf_append(&lease, buf_at(&r->envelope), buf_len(&r->envelope));
-	n = output_packed_bytes(&r->output, goes_on(r)) + buf_len(&error) + buf_len(&lease) + RESPONSE_FIXED_BYTES;
+	n = output_packed_bytes(&r->output, goes_on(r)) + buf_len(&error) + buf_len(&lease) +
+	    RESPONSE_FIXED_BYTES;
 	if (r->idempotency)
 		send_kept(r, id, &error, &lease, n);
 	else if ((at = sp_reply_begin(r->conn, id, n)))
@@ -125,7 +128,8 @@ void request_answer(struct request *r)
 
 void request_reply_first(struct request *r, Sidepool__V1__Response *response)
 {
-	uint8_t *at = sp_reply_begin(r->conn, &r->id, sidepool__v1__response__get_packed_size(response));
+	uint8_t *at =
+		sp_reply_begin(r->conn, &r->id, sidepool__v1__response__get_packed_size(response));
 
 	if (at)
 		sp_reply_end(r->conn, sidepool__v1__response__pack(response, at));

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Batch: several statements in one round trip to PostgreSQL. Without a Sync between them the statements of a pipeline are one
- * implicit transaction, which is all that an atomic batch needs
- * (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html#LIBPQ-PIPELINE-ERRORS). BEGIN and COMMIT are added where a
- * statement might commit by itself, which PostgreSQL refuses only in an explicit transaction, and where options are asked for.
+ * Batch: several statements in one round trip to PostgreSQL. Without a Sync between them the
+ * statements of a pipeline are one implicit transaction, which is all that an atomic batch needs
+ * (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html#LIBPQ-PIPELINE-ERRORS). BEGIN
+ * and COMMIT are added where a statement might commit by itself, which PostgreSQL refuses only in
+ * an explicit transaction, and where options are asked for.
  */
 #include "pg/text.h"
 #include "rpc/kinds.h"
@@ -35,13 +36,15 @@ static void run(struct request *r)
 
 	if (r->lease && r->each_for_itself &&
 	    (pg_conn_transaction(request_task(r)->conn) != 'I' || lease_is_to_begin(r->lease))) {
-		failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT, "in a transaction a batch must be atomic");
+		failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "in a transaction a batch must be atomic");
 		request_end(r);
 		return;
 	}
 	request_begin_call(r);
 	if (begin)
-		(void)pg_call_execute_text(&r->call, lease_begin_sql(r, r->message->batch->transaction), TAG_BEGIN);
+		(void)pg_call_execute_text(
+			&r->call, lease_begin_sql(r, r->message->batch->transaction), TAG_BEGIN);
 	for (size_t i = 0; i < r->n_texts; i++) {
 		request_execute(r, (uint32_t)i);
 		if (r->each_for_itself)
@@ -62,7 +65,8 @@ void batch_handle(struct request *r)
 	Sidepool__V1__Batch *m = r->message->batch;
 
 	if (m->n_statements == 0 || m->n_statements > STATEMENTS_MAX) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "a batch has 1 to %d statements, not %zu", STATEMENTS_MAX,
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "a batch has 1 to %d statements, not %zu", STATEMENTS_MAX,
 			     m->n_statements);
 		return;
 	}
@@ -76,7 +80,8 @@ void batch_handle(struct request *r)
 	r->each_for_itself = !m->atomic;
 	r->exclusive = true;
 	r->chunk_bytes = m->chunk_bytes;
-	if (!statements_take(r, m->statements, m->n_statements, r->lease || r->taking_lease ? STATEMENT_LEASED : STATEMENT_ALONE))
+	if (!statements_take(r, m->statements, m->n_statements,
+			     r->lease || r->taking_lease ? STATEMENT_LEASED : STATEMENT_ALONE))
 		return;
 	r->pool->batches_total++;
 	request_submit(r, &batch_kind);

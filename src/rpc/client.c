@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process has open hangs on its client object, so that all of it is found when the process is gone: its requests are
- * withdrawn or cancelled, its leases rolled back, its streams given up, before anything else happens.
+ * What a process has open hangs on its client object, so that all of it is found when the process
+ * is gone: its requests are withdrawn or cancelled, its leases rolled back, its streams given up,
+ * before anything else happens.
  *
- * Its share is that of the first [application] section that fits, and belongs to the section: whoever invents names gains nothing. A
- * process that no section fits has the share of its name.
+ * Its share is that of the first [application] section that fits, and belongs to the section:
+ * whoever invents names gains nothing. A process that no section fits has the share of its name.
  */
 #include "rpc/client.h"
 
@@ -184,17 +185,20 @@ static bool check_lengths(struct request *r)
 	const Sidepool__V1__Request *m = r->message;
 
 	if (strlen(m->call_site) > 255 || strlen(m->traceparent) > 255) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "call_site and traceparent have at most 255 bytes");
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "call_site and traceparent have at most 255 bytes");
 		return false;
 	}
 	if (m->idempotency_key.len > 255) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "idempotency_key has at most 255 bytes");
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "idempotency_key has at most 255 bytes");
 		return false;
 	}
 	return true;
 }
 
-void client_on_message(struct sp_conn *conn, const struct sp_request *id, uint8_t *body, size_t len, void *userdata)
+void client_on_message(struct sp_conn *conn, const struct sp_request *id, uint8_t *body, size_t len,
+		       void *userdata)
 {
 	struct rpc *rpc = userdata;
 	struct client *c = sp_conn_owner(conn);

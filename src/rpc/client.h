@@ -13,7 +13,8 @@ struct sp_request;
 
 /* For sp_ops; userdata is the rpc. */
 void client_on_open(struct sp_conn *conn, void *userdata);
-void client_on_message(struct sp_conn *conn, const struct sp_request *id, uint8_t *body, size_t len, void *userdata);
+void client_on_message(struct sp_conn *conn, const struct sp_request *id, uint8_t *body, size_t len,
+		       void *userdata);
 void client_on_drained(struct sp_conn *conn, void *userdata);
 void client_on_close(struct sp_conn *conn, void *userdata);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * COPY both ways. libpq cannot copy in pipeline mode, so it goes by the simple query protocol, which also lets BEGIN and COMMIT
- * stand in the same text. Flow in: a CopyData is answered when PostgreSQL's socket has taken what came before; until
- * then its data waits in its own request. Flow out: chunks as of any stream.
+ * COPY both ways. libpq cannot copy in pipeline mode, so it goes by the simple query protocol,
+ * which also lets BEGIN and COMMIT stand in the same text. Flow in: a CopyData is answered when
+ * PostgreSQL's socket has taken what came before; until then its data waits in its own request.
+ * Flow out: chunks as of any stream.
  */
 #include "rpc/copy.h"
 
@@ -33,7 +34,8 @@ static const struct request_kind copy_out_kind = {
 	.run = run,
 };
 
-static void handle(struct request *r, const ProtobufCBinaryData *sql, const struct request_kind *kind)
+static void handle(struct request *r, const ProtobufCBinaryData *sql,
+		   const struct request_kind *kind)
 {
 	struct pg_class class;
 	const char *text;
@@ -45,7 +47,8 @@ static void handle(struct request *r, const ProtobufCBinaryData *sql, const stru
 		return;
 	class = pg_classify(text, sql->len);
 	if (!class.copy || class.several) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "sql must be one COPY ... FROM STDIN or COPY ... TO STDOUT");
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "sql must be one COPY ... FROM STDIN or COPY ... TO STDOUT");
 		return;
 	}
 	r->simple_sql = text;
@@ -96,8 +99,9 @@ static void tell_ready(struct request *r, const struct pg_result *ready)
 static void begin(struct request *r, const struct pg_result *ready)
 {
 	if (!fits(r, ready)) {
-		failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
-			    "FROM STDIN goes by CopyIn, TO STDOUT by CopyOut, and neither by Query");
+		failure_set(
+			&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
+			"FROM STDIN goes by CopyIn, TO STDOUT by CopyOut, and neither by Query");
 		r->failure.outcome = FAILURE_FAILED;
 	} else if (r->abandoned || r->cancelled || r->timed_out || !stream_new(r)) {
 		r->dropping = true;

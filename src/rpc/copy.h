@@ -10,7 +10,10 @@ struct request;
 /* `ready`: the formats are known. Else a piece of a COPY TO STDOUT. */
 void copy_on_data(struct request *r, const struct pg_result *ready, const char *data, size_t n);
 
-/* The request shall end: in the middle of a COPY FROM STDIN PostgreSQL listens to nobody but its client, a cancel is not heard. */
+/*
+ * The request shall end: in the middle of a COPY FROM STDIN PostgreSQL listens to nobody but its
+ * client, a cancel is not heard.
+ */
 void copy_stop(struct request *r);
 
 /* PostgreSQL has taken everything: there is room for more. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The uid and gid come from SO_PEERCRED and are certain. The pid is that of the process that connected; it may have ended, and
- * its number may have been given to another since, so what is read from /proc is as of the time of the connect, and is read
- * right then. A cgroup path (cgroups(7)) names the systemd unit: the last component that ends in .service or .scope.
+ * The uid and gid come from SO_PEERCRED and are certain. The pid is that of the process that
+ * connected; it may have ended, and its number may have been given to another since, so what is
+ * read from /proc is as of the time of the connect, and is read right then. A cgroup path
+ * (cgroups(7)) names the systemd unit: the last component that ends in .service or .scope.
  */
 #include "rpc/facts.h"
 
@@ -53,7 +54,8 @@ static void find_unit(char *unit, size_t size, const char *path)
 	for (; *path && *path != '\n'; path += n) {
 		path += *path == '/';
 		n = strcspn(path, "/\n");
-		if (ends_with(path, n, ".service") || ends_with(path, n, ".scope") || is_container(path, n))
+		if (ends_with(path, n, ".service") || ends_with(path, n, ".scope") ||
+		    is_container(path, n))
 			(void)snprintf(unit, size, "%.*s", (int)n, path);
 	}
 }
@@ -63,7 +65,10 @@ static void read_unit(struct facts *f)
 	char text[PROC_FILE_BYTES], *line;
 
 	read_proc(f->pid, "cgroup", text, sizeof(text));
-	/* Version 2 has one line, "0::/path"; in a hybrid hierarchy systemd's own is "1:name=systemd:/path". */
+	/*
+	 * Version 2 has one line, "0::/path"; in a hybrid hierarchy systemd's own is
+	 * "1:name=systemd:/path".
+	 */
 	line = strstr(text, "0::");
 	if (!line)
 		line = strstr(text, ":name=systemd:");

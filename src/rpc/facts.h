@@ -14,8 +14,9 @@ struct facts {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	char unit[64];       /* systemd unit ("api.service") or container id; "": none */
-	char executable[128]; /* path; "": not known, as for another user's process without the right to look */
+	char unit[64]; /* systemd unit ("api.service") or container id; "": none */
+	char executable
+		[128]; /* path; "": not known, as for another user's process without the right to look */
 	gid_t groups[FACTS_GROUPS_MAX];
 	size_t n_groups;
 };
@@ -23,5 +24,8 @@ struct facts {
 /* Reads /proc, which never blocks on a disk or a network. What cannot be read stays empty. */
 void facts_read(struct facts *ret_facts, uid_t uid, gid_t gid, pid_t pid);
 
-/* A name for a process that declared none: its unit without suffix, else its executable without folder, else "pid 4121". */
+/*
+ * A name for a process that declared none: its unit without suffix, else its executable without
+ * folder, else "pid 4121".
+ */
 void facts_name(const struct facts *f, char *name, size_t size);

@@ -63,9 +63,11 @@ void failure_set_sql(struct failure *f, const struct pg_result *error)
 {
 	struct pg_sql_error sql = pg_result_error(error);
 
-	failure_set(f, SIDEPOOL_E_SQL_ERROR, "%s", sql.message ? sql.message : "PostgreSQL gave no reason");
+	failure_set(f, SIDEPOOL_E_SQL_ERROR, "%s",
+		    sql.message ? sql.message : "PostgreSQL gave no reason");
 	(void)snprintf(f->sqlstate, sizeof(f->sqlstate), "%s", sql.sqlstate ? sql.sqlstate : "");
-	f->fatal = sql.severity && (!strcmp(sql.severity, "FATAL") || !strcmp(sql.severity, "PANIC"));
+	f->fatal =
+		sql.severity && (!strcmp(sql.severity, "FATAL") || !strcmp(sql.severity, "PANIC"));
 	/* Serialization failures and deadlocks: the same transaction may succeed next time. */
 	f->retryable = !strcmp(f->sqlstate, "40001") || !strcmp(f->sqlstate, "40P01");
 	(void)failure_pack_sql(error, &f->sql);
@@ -120,12 +122,15 @@ int failure_pack(const struct failure *f, struct buf *out)
 	at = pb_uint(at, ERROR_OUTCOME, wire_outcome(f));
 	at = pb_bytes(at, ERROR_MESSAGE, f->message, message);
 	at = pb_bytes(at, ERROR_REMEDY, c->remedy, remedy);
-	at = pb_uint(at, ERROR_RETRYABLE, (f->retryable || c->retryable) && failure_outcome_of(f) != FAILURE_UNKNOWN);
-	at = pb_uint(at, ERROR_RETRY_AFTER_MS, (uint32_t)MIN((f->retry_after_us + 999) / 1000, UINT32_MAX));
+	at = pb_uint(at, ERROR_RETRYABLE,
+		     (f->retryable || c->retryable) && failure_outcome_of(f) != FAILURE_UNKNOWN);
+	at = pb_uint(at, ERROR_RETRY_AFTER_MS,
+		     (uint32_t)MIN((f->retry_after_us + 999) / 1000, UINT32_MAX));
 	at = pb_bytes(at, ERROR_SQL, buf_len(&f->sql) ? buf_at(&f->sql) : NULL, buf_len(&f->sql));
 	at = pb_uint(at, ERROR_STATEMENT_INDEX, f->statement_index);
 	at = pb_uint(at, ERROR_PARAMETER_SET_INDEX, f->parameter_set_index);
-	at = pb_bytes(at, ERROR_POOL, buf_len(&f->pool) ? buf_at(&f->pool) : NULL, buf_len(&f->pool));
+	at = pb_bytes(at, ERROR_POOL, buf_len(&f->pool) ? buf_at(&f->pool) : NULL,
+		      buf_len(&f->pool));
 	buf_added(out, (size_t)(at - from));
 	return 0;
 }

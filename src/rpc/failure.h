@@ -24,19 +24,20 @@ struct failure {
 	enum failure_outcome outcome;
 	char message[512];
 	usec retry_after_us;
-	bool retryable;                /* although the code is not */
+	bool retryable; /* although the code is not */
 	uint32_t statement_index;
 	uint32_t parameter_set_index;
 	char sqlstate[6];
-	bool fatal;                    /* the server ended the session with it */
-	struct buf sql;                /* owned: a packed SqlError, or empty */
-	struct buf pool;               /* owned: a packed PoolState, or empty */
+	bool fatal;      /* the server ended the session with it */
+	struct buf sql;  /* owned: a packed SqlError, or empty */
+	struct buf pool; /* owned: a packed PoolState, or empty */
 };
 
 void failure_deinit(struct failure *f);
 
 /* Sets it, with the usual sentence where `format` is NULL. */
-void failure_set(struct failure *f, enum sidepool_error_code code, const char *format, ...) printf_like(3, 4);
+void failure_set(struct failure *f, enum sidepool_error_code code, const char *format, ...)
+	printf_like(3, 4);
 
 /* What PostgreSQL said. */
 void failure_set_sql(struct failure *f, const struct pg_result *error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a request hears from PostgreSQL while its call runs, and what the end of the call means: whether it is over, may run once
- * more, or which of *not sent*, *failed* and *outcome unknown* it was.
+ * What a request hears from PostgreSQL while its call runs, and what the end of the call means:
+ * whether it is over, may run once more, or which of *not sent*, *failed* and *outcome unknown* it
+ * was.
  */
 #include <string.h>
 
@@ -27,7 +28,10 @@ static struct output_statement statement_of(const struct request *r, uint32_t ta
 	};
 }
 
-/* BEGIN, COMMIT and ROLLBACK of ours, which nobody asked to hear of; a Release has nothing else to tell. */
+/*
+ * BEGIN, COMMIT and ROLLBACK of ours, which nobody asked to hear of; a Release has nothing else to
+ * tell.
+ */
 static bool is_own(const struct request *r, uint32_t tag, const struct pg_result *result)
 {
 	const char *text = pg_result_tag(result);
@@ -53,7 +57,8 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 		stream_chunk_full(r);
 }
 
-static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *result)
+static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
+			const struct pg_result *result)
 {
 	struct request *r = container_of(call, struct request, call);
 	struct output_statement s;
@@ -65,7 +70,8 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set, const 
 	output_complete(&r->output, &s, result);
 }
 
-static void on_error(struct pg_call *call, uint32_t tag, uint32_t set, const struct pg_result *error)
+static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
+		     const struct pg_result *error)
 {
 	struct request *r = container_of(call, struct request, call);
 	struct failure f = { .code = 0 };
@@ -102,8 +108,8 @@ static void on_flushed(struct pg_call *call)
 }
 
 /*
- * We ended it half-way. By the first row of a RETURNING everything is written, and PostgreSQL does not look for a cancel before it has
- * sent the rest: what it wrote may be there.
+ * We ended it half-way. By the first row of a RETURNING everything is written, and PostgreSQL does
+ * not look for a cancel before it has sent the rest: what it wrote may be there.
  */
 static enum failure_outcome outcome_of_break_off(const struct request *r)
 {
@@ -125,7 +131,10 @@ static void judge(struct request *r, enum pg_end end)
 		f->outcome = FAILURE_NOT_SENT;
 		f->retryable = true;
 	} else if (end == PG_END_LOST && (!f->code || !f->fatal || r->completed || self_commits)) {
-		/* A FATAL error before the statement was done ended its transaction with it; anything else is open. */
+		/*
+		 * A FATAL error before the statement was done ended its transaction with it;
+		 * anything else is open.
+		 */
 		failure_set(f, SIDEPOOL_E_CONNECTION_LOST, NULL);
 		f->outcome = FAILURE_UNKNOWN;
 	}
@@ -136,7 +145,9 @@ static void judge(struct request *r, enum pg_end end)
 	if (r->stream && stream_timed_out(r->stream))
 		failure_set(f, SIDEPOOL_E_FETCH_TIMEOUT, NULL);
 	else if (r->timed_out)
-		failure_set(f, r->statement_timeout ? SIDEPOOL_E_STATEMENT_TIMEOUT : SIDEPOOL_E_DEADLINE_EXCEEDED,
+		failure_set(f,
+			    r->statement_timeout ? SIDEPOOL_E_STATEMENT_TIMEOUT
+						 : SIDEPOOL_E_DEADLINE_EXCEEDED,
 			    NULL);
 	else if (r->lease && lease_close_code(r->lease))
 		failure_set(f, lease_close_code(r->lease), NULL);
@@ -158,10 +169,12 @@ static bool run_again(struct request *r, enum pg_end end)
 	if (end != PG_END_SYNCED || r->lease || r->n_texts != 1 || r->completed || !untouched)
 		return false;
 	/* A cancel meant for the statement ahead of it, which ended at the same moment. */
-	if (!strcmp(f->sqlstate, "57014") && !r->timed_out && !r->cancelled && r->ticket.pipelined && !r->rerun)
+	if (!strcmp(f->sqlstate, "57014") && !r->timed_out && !r->cancelled &&
+	    r->ticket.pipelined && !r->rerun)
 		r->rerun = true;
 	/* "cached plan must not change result type": a table was altered; it is planned anew. */
-	else if (!strcmp(f->sqlstate, "0A000") && !r->plan_retried && strstr(f->message, "cached plan")) {
+	else if (!strcmp(f->sqlstate, "0A000") && !r->plan_retried &&
+		 strstr(f->message, "cached plan")) {
 		r->plan_retried = true;
 		pg_conn_unprepare(r->task.conn, r->texts[0]);
 	} else {

@@ -58,14 +58,14 @@ size_t holders_find(const struct rpc *rpc, const struct rpc_pool *pool, struct h
 	struct holder h;
 	size_t n = 0;
 
-	TAILQ_FOREACH(c, &rpc->clients, link) {
-		TAILQ_FOREACH(l, &c->leases, link) {
+	TAILQ_FOREACH (c, &rpc->clients, link) {
+		TAILQ_FOREACH (l, &c->leases, link) {
 			if (!l->held || l->pool != pool)
 				continue;
 			h = of_lease(c, l);
 			n = insert(list, n, &h);
 		}
-		TAILQ_FOREACH(r, &c->requests, link) {
+		TAILQ_FOREACH (r, &c->requests, link) {
 			if (r->pool != pool || r->ticket.state != TICKET_GRANTED)
 				continue;
 			h = of_request(c, r);
@@ -87,7 +87,8 @@ static void fill_holder(const struct holder *h, Sidepool__V1__Holder *m)
 	m->lease_id = h->lease_id;
 }
 
-static void pack_state(const struct request *r, const struct holder *list, size_t n, struct buf *out)
+static void pack_state(const struct request *r, const struct holder *list, size_t n,
+		       struct buf *out)
 {
 	const struct pool *core = pg_pool_core(r->pool->pg);
 	Sidepool__V1__PoolState m = SIDEPOOL__V1__POOL_STATE__INIT;
@@ -110,15 +111,20 @@ static void pack_state(const struct request *r, const struct holder *list, size_
 		buf_added(out, sidepool__v1__pool_state__pack(&m, at));
 }
 
-/* "pool main 25/25 in use, waited 5.0 s; longest: celery[812] 93 s idle in transaction, api[77] 4 s running" */
-static void describe_wait(const struct request *r, struct failure *f, const struct holder *list, size_t n)
+/*
+ * "pool main 25/25 in use, waited 5.0 s; longest: celery[812] 93 s idle in transaction, api[77] 4 s
+ * running"
+ */
+static void describe_wait(const struct request *r, struct failure *f, const struct holder *list,
+			  size_t n)
 {
 	const struct pool *core = pg_pool_core(r->pool->pg);
 	usec now = rpc_now();
 	size_t at;
 
-	(void)snprintf(f->message, sizeof(f->message), "pool %s %u/%u in use, %u waiting, waited %.1f s",
-		       pg_pool_name(r->pool->pg), core->n[SLOT_BUSY], pool_limit(core), core->waiting,
+	(void)snprintf(f->message, sizeof(f->message),
+		       "pool %s %u/%u in use, %u waiting, waited %.1f s", pg_pool_name(r->pool->pg),
+		       core->n[SLOT_BUSY], pool_limit(core), core->waiting,
 		       (double)usec_sub(now, r->received) / USEC_PER_SEC);
 	for (size_t i = 0; i < n && i < 3; i++) {
 		at = strlen(f->message);
@@ -133,15 +139,17 @@ static void describe_breaker(const struct request *r, struct failure *f, const c
 {
 	const struct pool *core = pg_pool_core(r->pool->pg);
 
-	(void)snprintf(f->message, sizeof(f->message),
-		       "pool %s: %s for %.0f s: %s; next try in %.1f s", pg_pool_name(r->pool->pg),
-		       core->breaker.tripped ? "the breaker was tripped by an administrator" :
-					       "the database cannot be reached, the breaker is open",
-		       (double)usec_sub(rpc_now(), core->breaker.since) / USEC_PER_SEC,
-		       reason ? reason : "no reason is known", (double)f->retry_after_us / USEC_PER_SEC);
+	(void)snprintf(
+		f->message, sizeof(f->message), "pool %s: %s for %.0f s: %s; next try in %.1f s",
+		pg_pool_name(r->pool->pg),
+		core->breaker.tripped ? "the breaker was tripped by an administrator"
+				      : "the database cannot be reached, the breaker is open",
+		(double)usec_sub(rpc_now(), core->breaker.since) / USEC_PER_SEC,
+		reason ? reason : "no reason is known", (double)f->retry_after_us / USEC_PER_SEC);
 }
 
-void status_describe_refusal(const struct request *r, struct failure *f, enum refusal why, const char *reason)
+void status_describe_refusal(const struct request *r, struct failure *f, enum refusal why,
+			     const char *reason)
 {
 	struct holder list[HOLDERS_MAX];
 	size_t n;
@@ -153,9 +161,10 @@ void status_describe_refusal(const struct request *r, struct failure *f, enum re
 		return;
 	}
 	if (f->code == SIDEPOOL_E_CONNECT_FAILED) {
-		(void)snprintf(f->message, sizeof(f->message), "pool %s has no connection, waited %.1f s: %s",
-			       pg_pool_name(r->pool->pg), (double)usec_sub(rpc_now(), r->received) / USEC_PER_SEC,
-			       reason);
+		(void)snprintf(f->message, sizeof(f->message),
+			       "pool %s has no connection, waited %.1f s: %s",
+			       pg_pool_name(r->pool->pg),
+			       (double)usec_sub(rpc_now(), r->received) / USEC_PER_SEC, reason);
 		return;
 	}
 	n = holders_find(r->rpc, r->pool, list);

@@ -6,10 +6,12 @@
  *	         becomes the first.
  *	KEPT:    the answer is given again, for as long as idempotency_ttl and idempotency_max_bytes allow.
  *
- * A request that was *not sent* leaves no entry: repeating it is what the client should do. An unknown outcome is kept like any
- * answer, because running it again is just what the key is to prevent.
+ * A request that was *not sent* leaves no entry: repeating it is what the client should do. An
+ * unknown outcome is kept like any answer, because running it again is just what the key is to
+ * prevent.
  *
- * What makes two requests the same is a 128-bit hash over kind, statements and parameters; deadline and call site may differ.
+ * What makes two requests the same is a 128-bit hash over kind, statements and parameters; deadline
+ * and call site may differ.
  */
 #include "rpc/idempotency.h"
 
@@ -33,9 +35,9 @@ struct idempotency_key {
 struct idempotency {
 	struct idempotency_key key;
 	uint64_t hash[2];
-	struct request *running;      /* borrowed; NULL once the answer is kept */
-	struct request_list waiting;  /* by request::on_idempotency */
-	uint8_t *answer;              /* owned */
+	struct request *running;     /* borrowed; NULL once the answer is kept */
+	struct request_list waiting; /* by request::on_idempotency */
+	uint8_t *answer;             /* owned */
 	size_t answer_len;
 	usec expires;
 	UT_hash_handle hh;
@@ -115,7 +117,8 @@ static void mix(uint64_t hash[2], const void *data, size_t n)
 static void mix_options(const struct request *r, uint64_t hash[2])
 {
 	const Sidepool__V1__Batch *b = r->message->batch;
-	const Sidepool__V1__TransactionOptions *o = r->taking_lease ? r->lease_options->transaction : NULL;
+	const Sidepool__V1__TransactionOptions *o =
+		r->taking_lease ? r->lease_options->transaction : NULL;
 	bool begin = r->taking_lease && r->lease_options->begin;
 
 	if (r->message->kind_case == SIDEPOOL__V1__REQUEST__KIND_BATCH) {
@@ -194,7 +197,8 @@ static void expire_waiting(struct request *r)
 {
 	idempotency_forget(r);
 	r->failure.outcome = FAILURE_UNKNOWN;
-	request_fail(r, SIDEPOOL_E_DEADLINE_EXCEEDED, "the first request with this idempotency_key was not done by the deadline");
+	request_fail(r, SIDEPOOL_E_DEADLINE_EXCEEDED,
+		     "the first request with this idempotency_key was not done by the deadline");
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -205,7 +209,7 @@ static void on_timer(uv_timer_t *timer)
 	usec now = rpc_now();
 
 	t->wakeup = USEC_NEVER;
-	TAILQ_FOREACH(e, &t->running, link) {
+	TAILQ_FOREACH (e, &t->running, link) {
 		for (r = TAILQ_FIRST(&e->waiting); r; r = next) {
 			next = TAILQ_NEXT(r, on_idempotency);
 			if (r->deadline <= now)
@@ -221,7 +225,8 @@ static void wake_at(struct idempotency_table *t, usec deadline)
 	if (deadline >= t->wakeup)
 		return;
 	t->wakeup = deadline;
-	(void)uv_timer_start(&t->timer, on_timer, (usec_sub(deadline, rpc_now()) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
+	(void)uv_timer_start(&t->timer, on_timer,
+			     (usec_sub(deadline, rpc_now()) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
 }
 
 bool idempotency_admit(struct request *r)
@@ -233,9 +238,11 @@ bool idempotency_admit(struct request *r)
 
 	if (r->message->idempotency_key.len == 0)
 		return true;
-	if (r->n_texts == 0 || (r->lease && !r->taking_lease) || (r->taking_lease && !r->finishes_lease)) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
-			     "an idempotency_key is for queries and batches that are over with their answer");
+	if (r->n_texts == 0 || (r->lease && !r->taking_lease) ||
+	    (r->taking_lease && !r->finishes_lease)) {
+		request_fail(
+			r, SIDEPOOL_E_INVALID_ARGUMENT,
+			"an idempotency_key is for queries and batches that are over with their answer");
 		return false;
 	}
 	expire(t, rpc_now(), r->rpc->config->idempotency_max_bytes);
@@ -283,7 +290,8 @@ void idempotency_answered(struct request *r, const uint8_t *body, size_t len)
 {
 	struct idempotency_table *t = r->rpc->idempotency;
 	struct idempotency *e = steal(&r->idempotency);
-	bool keep = body && !(r->failure.code && failure_outcome_of(&r->failure) == FAILURE_NOT_SENT);
+	bool keep =
+		body && !(r->failure.code && failure_outcome_of(&r->failure) == FAILURE_NOT_SENT);
 	struct request *waiting;
 
 	if (body && !keep && take_over(e))

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* Answers that are kept for a while, so that a repeated request is answered without being run again. */
+/*
+ * Answers that are kept for a while, so that a repeated request is answered without being run
+ * again.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,8 +22,8 @@ int idempotency_new(struct idempotency_table **ret_table, uv_loop_t *loop);
 struct idempotency_table *idempotency_free(struct idempotency_table *t);
 
 /*
- * True: the request is the first with its key (or has none) and shall run. False: it was answered, waits for the first one's
- * answer, or was refused because the key belongs to another request.
+ * True: the request is the first with its key (or has none) and shall run. False: it was answered,
+ * waits for the first one's answer, or was refused because the key belongs to another request.
  */
 bool idempotency_admit(struct request *r);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What is done with each kind of request: one function for each, in a file of its own, called once with the decoded message. */
+/*
+ * What is done with each kind of request: one function for each, in a file of its own, called once
+ * with the decoded message.
+ */
 
 struct request;
 

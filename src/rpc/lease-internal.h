@@ -12,9 +12,10 @@ enum {
 };
 
 struct rpc_lease {
-	struct rpc *rpc;           /* borrowed */
-	struct client *client;     /* borrowed: we are in client::leases; NULL once it is gone, or the lease is over */
-	struct rpc_pool *pool;     /* borrowed */
+	struct rpc *rpc; /* borrowed */
+	/* borrowed: we are in client::leases; NULL once it is gone, or the lease is over */
+	struct client *client;
+	struct rpc_pool *pool; /* borrowed */
 	struct lease core;
 	struct lease_settings settings;
 	struct pg_task task;
@@ -25,12 +26,13 @@ struct rpc_lease {
 	bool closing;              /* closed when the running request has ended */
 	bool closed;
 	enum sidepool_error_code close_code; /* why; 0: its client wanted it so */
-	bool to_begin;             /* begin_sql is to be run */
-	bool session_setup;        /* begin_sql is a setting of the session, no transaction */
+	bool to_begin;                       /* begin_sql is to be run */
+	bool session_setup; /* begin_sql is a setting of the session, no transaction */
 	char begin_sql[LEASE_SQL_BYTES];
 	char application[64];
 	char call_site[256];
-	struct buf notifications;  /* complete `notifications` fields, to be told with the next answer */
+	/* complete `notifications` fields, to be told with the next answer */
+	struct buf notifications;
 	struct pg_parameters told; /* settings as the client knows them */
 	TAILQ_ENTRY(rpc_lease) link;
 };

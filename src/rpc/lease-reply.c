@@ -16,7 +16,8 @@ const char *lease_state_text(const struct rpc_lease *l)
 {
 	if (l->running)
 		return "running";
-	return l->task.conn && pg_conn_transaction(l->task.conn) != 'I' ? "idle in transaction" : "idle";
+	return l->task.conn && pg_conn_transaction(l->task.conn) != 'I' ? "idle in transaction"
+									: "idle";
 }
 
 /* ---- Lease ---- */
@@ -109,7 +110,8 @@ static Sidepool__V1__TransactionStatus transaction_of(const struct rpc_lease *l)
 
 static void fill_grant(const struct rpc_lease *l, Sidepool__V1__LeaseGrant *g)
 {
-	usec left = l->core.expires == USEC_NEVER ? USEC_NEVER : usec_sub(l->core.expires, rpc_now());
+	usec left =
+		l->core.expires == USEC_NEVER ? USEC_NEVER : usec_sub(l->core.expires, rpc_now());
 
 	g->lease_id = l->core.id;
 	g->token = l->core.token;
@@ -118,12 +120,14 @@ static void fill_grant(const struct rpc_lease *l, Sidepool__V1__LeaseGrant *g)
 }
 
 /* The settings that PostgreSQL reports otherwise than the client was told. Returns their number. */
-static size_t changed_parameters(struct rpc_lease *l, struct pg_parameters *now, Sidepool__V1__ParameterStatus *p,
+static size_t changed_parameters(struct rpc_lease *l, struct pg_parameters *now,
+				 Sidepool__V1__ParameterStatus *p,
 				 Sidepool__V1__ParameterStatus **list)
 {
 	size_t n = 0;
 
-	if (!l->task.conn || pg_conn_state(l->task.conn) != PG_CONN_UP || !pg_parameters_differ(&l->told, l->task.conn))
+	if (!l->task.conn || pg_conn_state(l->task.conn) != PG_CONN_UP ||
+	    !pg_parameters_differ(&l->told, l->task.conn))
 		return 0;
 	pg_parameters_take(now, l->task.conn);
 	for (size_t i = 0; i < PG_PARAMETERS_N; i++) {
@@ -156,7 +160,8 @@ int lease_pack_envelope(struct rpc_lease *l, struct request *r, struct buf *out)
 	}
 	m.n_parameters = changed_parameters(l, &now, parameters, list);
 	m.parameters = list;
-	at = buf_reserve(out, sidepool__v1__response__get_packed_size(&m) + buf_len(&l->notifications));
+	at = buf_reserve(out,
+			 sidepool__v1__response__get_packed_size(&m) + buf_len(&l->notifications));
 	if (!at)
 		return err_raise(-ENOMEM);
 	buf_added(out, sidepool__v1__response__pack(&m, at));
@@ -192,13 +197,15 @@ static void tell(const struct rpc_lease *l, const char *what)
 	usec now = rpc_now();
 	double seconds = (double)usec_sub(now, l->core.state_since) / USEC_PER_SEC;
 
-	log_warning(LOG_FIELDS(log_str("APPLICATION", l->application), log_str("POOL", l->pool->config->name),
+	log_warning(LOG_FIELDS(log_str("APPLICATION", l->application),
+			       log_str("POOL", l->pool->config->name),
 			       log_uint("LEASE", l->core.id), log_int("PID", c ? c->facts.pid : 0),
-			       log_str("UNIT", c ? c->facts.unit : ""), log_str("CALL_SITE", l->call_site)),
+			       log_str("UNIT", c ? c->facts.unit : ""),
+			       log_str("CALL_SITE", l->call_site)),
 		    "lease of %s (pid %d%s%s%s%s) %s: %s for %.0f s, %u waiting", l->application,
-		    c ? (int)c->facts.pid : 0, c && c->facts.unit[0] ? " " : "", c ? c->facts.unit : "",
-		    l->call_site[0] ? " " : "", l->call_site, what, lease_state_text(l), seconds,
-		    pg_pool_core(l->pool->pg)->waiting);
+		    c ? (int)c->facts.pid : 0, c && c->facts.unit[0] ? " " : "",
+		    c ? c->facts.unit : "", l->call_site[0] ? " " : "", l->call_site, what,
+		    lease_state_text(l), seconds, pg_pool_core(l->pool->pg)->waiting);
 }
 
 static enum sidepool_error_code code_of(enum revocation why)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests on a lease wait in its queue, the first of them runs. The lease itself waits for its connection as any request does;
- * what comes for it meanwhile waits with it.
+ * Requests on a lease wait in its queue, the first of them runs. The lease itself waits for its
+ * connection as any request does; what comes for it meanwhile waits with it.
  *
  *	asked for --granted--> held --finish, release, revoked, lost, client gone--> closing --reset--> gone
  *
- * A lease that was taken away leaves a gravestone with its client, so that the next message on it hears why.
+ * A lease that was taken away leaves a gravestone with its client, so that the next message on it
+ * hears why.
  */
 #include "rpc/lease.h"
 
@@ -96,13 +97,16 @@ void lease_enqueue(struct rpc_lease *l, struct request *r)
 	run_next(l);
 }
 
-/* The lease has one place in the core's list of deadlines: it is the first's, of those that run and wait here. */
+/*
+ * The lease has one place in the core's list of deadlines: it is the first's, of those that run and
+ * wait here.
+ */
 void lease_watch_deadline(struct rpc_lease *l, usec deadline)
 {
 	const struct request *r;
 
 	l->deadline = deadline;
-	TAILQ_FOREACH(r, &l->queue, on_lease)
+	TAILQ_FOREACH (r, &l->queue, on_lease)
 		deadline = MIN(deadline, r->deadline);
 	core_set_deadline(l->rpc->core, &l->core.ticket, deadline, rpc_now());
 	pg_engine_kick(l->rpc->engine);
@@ -120,7 +124,9 @@ static void expire_queue(struct rpc_lease *l, usec now)
 		r->state = REQUEST_ENDED;
 		r->lease = NULL;
 		r->failure.outcome = FAILURE_NOT_SENT;
-		request_fail(r, SIDEPOOL_E_DEADLINE_EXCEEDED, "the deadline passed while the request waited for its turn on the lease");
+		request_fail(
+			r, SIDEPOOL_E_DEADLINE_EXCEEDED,
+			"the deadline passed while the request waited for its turn on the lease");
 	}
 }
 
@@ -140,7 +146,8 @@ void lease_request_ended(struct rpc_lease *l, struct request *r)
 	}
 	transaction = pg_conn_transaction(l->task.conn);
 	if (l->core.state != LEASE_REVOKING)
-		lease_enter(&l->core, transaction == 'I' ? LEASE_IDLE : LEASE_IDLE_IN_TRANSACTION, now);
+		lease_enter(&l->core, transaction == 'I' ? LEASE_IDLE : LEASE_IDLE_IN_TRANSACTION,
+			    now);
 	pg_engine_kick(r->rpc->engine);
 }
 
@@ -223,14 +230,18 @@ static void on_granted(struct pg_task *task)
 	pg_parameters_take(&l->told, task->conn);
 	if (l->session_setup)
 		pg_task_touches(task, PG_TOUCH_SETTINGS);
-	/* Who asked for it may have gone, or have cancelled the request that was to take it: then nobody knows of it. */
+	/*
+	 * Who asked for it may have gone, or have cancelled the request that was to take it: then
+	 * nobody knows of it.
+	 */
 	if (l->client && !TAILQ_EMPTY(&l->queue))
 		run_next(l);
 	else
 		lease_close(l);
 }
 
-static void on_refused(struct pg_task *task, enum refusal why, usec retry_after_us, const char *reason)
+static void on_refused(struct pg_task *task, enum refusal why, usec retry_after_us,
+		       const char *reason)
 {
 	struct rpc_lease *l = container_of(task, struct rpc_lease, task);
 	struct request *r;
@@ -288,7 +299,8 @@ void leases_abandon(struct client *c)
 	for (l = TAILQ_FIRST(&c->leases); l; l = next) {
 		next = TAILQ_NEXT(l, link);
 		if (l->held && l->running) {
-			l->closing = true; /* its running request was abandoned, and is being cancelled */
+			/* its running request was abandoned, and is being cancelled */
+			l->closing = true;
 			leave_client(l);
 		} else if (l->held) {
 			lease_close(l);
@@ -318,12 +330,13 @@ static const char *isolation_sql(Sidepool__V1__Isolation isolation)
 	}
 }
 
-static void write_begin(char *sql, size_t size, const struct request *r, const Sidepool__V1__TransactionOptions *o)
+static void write_begin(char *sql, size_t size, const struct request *r,
+			const Sidepool__V1__TransactionOptions *o)
 {
 	bool read_only = r->client->config->read_only || (o && o->read_only);
 
-	(void)snprintf(sql, size, "BEGIN%s%s%s", o ? isolation_sql(o->isolation) : "", read_only ? " READ ONLY" : "",
-		       o && o->deferrable ? " DEFERRABLE" : "");
+	(void)snprintf(sql, size, "BEGIN%s%s%s", o ? isolation_sql(o->isolation) : "",
+		       read_only ? " READ ONLY" : "", o && o->deferrable ? " DEFERRABLE" : "");
 }
 
 const char *lease_begin_sql(struct request *r, const Sidepool__V1__TransactionOptions *options)
@@ -346,13 +359,15 @@ static struct lease_settings settings_for(const struct config_timeouts *t, uint3
 	};
 }
 
-static void prepare_begin(struct rpc_lease *l, struct request *r, const Sidepool__V1__LeaseOptions *o)
+static void prepare_begin(struct rpc_lease *l, struct request *r,
+			  const Sidepool__V1__LeaseOptions *o)
 {
 	if (o && o->begin) {
 		write_begin(l->begin_sql, sizeof(l->begin_sql), r, o->transaction);
 		l->to_begin = true;
 	} else if (r->client->config->read_only) {
-		(void)snprintf(l->begin_sql, sizeof(l->begin_sql), "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY");
+		(void)snprintf(l->begin_sql, sizeof(l->begin_sql),
+			       "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY");
 		l->session_setup = true;
 		l->to_begin = true;
 	}
@@ -400,8 +415,9 @@ static bool take(struct request *r, const Sidepool__V1__LeaseOptions *options)
 		return false;
 	}
 	if (c->user->leases >= r->rpc->config->max_leases_per_uid) {
-		request_fail(r, SIDEPOOL_E_TOO_MANY_REQUESTS, "uid %u has %u leases, which is max_leases_per_uid",
-			     c->user->uid, c->user->leases);
+		request_fail(r, SIDEPOOL_E_TOO_MANY_REQUESTS,
+			     "uid %u has %u leases, which is max_leases_per_uid", c->user->uid,
+			     c->user->leases);
 		return false;
 	}
 	r->taking_lease = true;
@@ -480,9 +496,11 @@ static bool choose_pool(struct request *r)
 		return true;
 	}
 	if (*name)
-		request_fail(r, SIDEPOOL_E_UNKNOWN_POOL, "there is no pool \"%s\" for %s", name, r->client->name);
+		request_fail(r, SIDEPOOL_E_UNKNOWN_POOL, "there is no pool \"%s\" for %s", name,
+			     r->client->name);
 	else
-		request_fail(r, SIDEPOOL_E_UNKNOWN_POOL, "there is no pool that %s may use", r->client->name);
+		request_fail(r, SIDEPOOL_E_UNKNOWN_POOL, "there is no pool that %s may use",
+			     r->client->name);
 	return false;
 }
 
@@ -505,11 +523,13 @@ bool lease_resolve(struct request *r)
 	const Sidepool__V1__Request *m = r->message;
 
 	if (m->lease && m->acquire) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "lease and acquire exclude each other");
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "lease and acquire exclude each other");
 		return false;
 	}
-	r->deadline = usec_add(r->received, m->deadline_ms ? m->deadline_ms * USEC_PER_MS :
-							     r->client->config->timeouts.request_us);
+	r->deadline =
+		usec_add(r->received, m->deadline_ms ? m->deadline_ms * USEC_PER_MS
+						     : r->client->config->timeouts.request_us);
 	if (m->lease) {
 		if (!find(r, m->lease))
 			return false;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* A lease of a client: one task that keeps its connection, and the requests that run on it one after the other. */
+/*
+ * A lease of a client: one task that keeps its connection, and the requests that run on it one
+ * after the other.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,12 +19,15 @@ struct request;
 struct rpc_lease;
 
 /*
- * Finds out where a request runs: its pool, its deadline, the lease that it names (r->lease) or takes. False: it was answered with
- * an error, and is gone.
+ * Finds out where a request runs: its pool, its deadline, the lease that it names (r->lease) or
+ * takes. False: it was answered with an error, and is gone.
  */
 bool lease_resolve(struct request *r);
 
-/* For a request that takes a lease: the lease, which begins to wait for a connection. False: answered with an error. */
+/*
+ * For a request that takes a lease: the lease, which begins to wait for a connection. False:
+ * answered with an error.
+ */
 bool lease_attach_new(struct request *r);
 
 /* "BEGIN" with what was asked for, in the request's arena. `options` may be NULL. */
@@ -33,10 +39,14 @@ bool lease_is_held(const struct rpc_lease *l);
 /* Why it is being taken away; 0: it is not. */
 enum sidepool_error_code lease_close_code(const struct rpc_lease *l);
 
-/* What has to run in front of the first statement; NULL: nothing (any more). Whoever asks runs it. */
+/*
+ * What has to run in front of the first statement; NULL: nothing (any more). Whoever asks runs it.
+ */
 const char *lease_take_begin(struct rpc_lease *l);
 bool lease_is_to_begin(const struct rpc_lease *l);
-/* It is a setting of the session, which holds from the next transaction on, not the begin of one. */
+/*
+ * It is a setting of the session, which holds from the next transaction on, not the begin of one.
+ */
 bool lease_begin_is_setup(const struct rpc_lease *l);
 
 /* Runs the request as soon as those before it are done. */
@@ -46,7 +56,10 @@ void lease_dequeue(struct rpc_lease *l, struct request *r);
 /* The running request is to end then. Those behind it have deadlines of their own. */
 void lease_watch_deadline(struct rpc_lease *l, usec deadline);
 
-/* The running request has ended (and is about to be answered); then the next one runs, or the lease ends. */
+/*
+ * The running request has ended (and is about to be answered); then the next one runs, or the lease
+ * ends.
+ */
 void lease_request_ended(struct rpc_lease *l, struct request *r);
 void lease_go_on(struct rpc_lease *l);
 

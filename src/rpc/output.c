@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The common case, one Result that is complete when the answer is sent, is packed from its parts straight into the connection's
- * output. Only where a second Result follows is the first one packed aside.
+ * The common case, one Result that is complete when the answer is sent, is packed from its parts
+ * straight into the connection's output. Only where a second Result follows is the first one packed
+ * aside.
  *
- * Field numbers are those of proto/sidepool/v1/statement.proto; tests/unit/test_output.c reads everything back with protobuf-c.
+ * Field numbers are those of proto/sidepool/v1/statement.proto; tests/unit/test_output.c reads
+ * everything back with protobuf-c.
  */
 #include "rpc/output.h"
 
@@ -76,7 +78,8 @@ void output_reset(struct output *o, size_t keep_bytes)
 
 static size_t column_bytes(const struct pg_column *c)
 {
-	return pb_bytes_bytes(COLUMN_NAME, strlen(c->name)) + pb_uint_bytes(COLUMN_TYPE_OID, c->type_oid) +
+	return pb_bytes_bytes(COLUMN_NAME, strlen(c->name)) +
+	       pb_uint_bytes(COLUMN_TYPE_OID, c->type_oid) +
 	       pb_uint_bytes(COLUMN_TYPE_MODIFIER, pb_zigzag(c->type_modifier)) +
 	       pb_uint_bytes(COLUMN_TABLE_OID, c->table_oid) +
 	       pb_uint_bytes(COLUMN_COLUMN_NUMBER, c->column_number) +
@@ -102,7 +105,8 @@ static void add_column(struct output *o, const struct pg_column *c)
 	buf_added(&o->columns, (size_t)(at - from));
 }
 
-static void tell_columns(struct output *o, const struct output_statement *s, const struct pg_result *r)
+static void tell_columns(struct output *o, const struct output_statement *s,
+			 const struct pg_result *r)
 {
 	struct pg_column c;
 
@@ -131,8 +135,8 @@ static size_t result_bytes(const struct output *o, bool more)
 	       pb_uint_bytes(RESULT_STATEMENT_ID, o->statement_id) +
 	       pb_uint_bytes(RESULT_COLUMNS_ID, o->columns_id) + buf_len(&o->notices) +
 	       pb_uint_bytes(RESULT_STATEMENT_INDEX, o->statement_index) +
-	       pb_uint_bytes(RESULT_PARAMETER_SET_INDEX, o->set_index) + pb_uint_bytes(RESULT_MORE, more) +
-	       pb_uint_bytes(RESULT_FORMAT, o->format);
+	       pb_uint_bytes(RESULT_PARAMETER_SET_INDEX, o->set_index) +
+	       pb_uint_bytes(RESULT_MORE, more) + pb_uint_bytes(RESULT_FORMAT, o->format);
 }
 
 static uint8_t *append(uint8_t *out, const struct buf *b)
@@ -146,7 +150,8 @@ static uint8_t *pack_result(const struct output *o, uint8_t *out, bool more)
 {
 	out = append(out, &o->columns);
 	if (!o->copy)
-		out = pb_bytes(out, RESULT_ROWS, buf_len(&o->rows) ? buf_at(&o->rows) : NULL, buf_len(&o->rows));
+		out = pb_bytes(out, RESULT_ROWS, buf_len(&o->rows) ? buf_at(&o->rows) : NULL,
+			       buf_len(&o->rows));
 	out = pb_uint(out, RESULT_ROW_COUNT, o->row_count);
 	out = pb_bytes(out, RESULT_COMMAND_TAG, o->tag, strlen(o->tag));
 	out = pb_uint(out, RESULT_AFFECTED_ROWS, o->affected_rows);
@@ -204,7 +209,8 @@ void output_rows(struct output *o, const struct output_statement *s, const struc
 	o->bytes_total += n;
 }
 
-void output_complete(struct output *o, const struct output_statement *s, const struct pg_result *result)
+void output_complete(struct output *o, const struct output_statement *s,
+		     const struct pg_result *result)
 {
 	open_result(o, s);
 	if (pg_result_n_columns(result) > 0)
@@ -223,8 +229,8 @@ void output_notice(struct output *o, const struct pg_result *notice)
 		n = pb_bytes_bytes(NOTICE_FIELDS, buf_len(&fields));
 		at = buf_reserve(&o->notices, n + pb_head_bytes(RESULT_NOTICES, n));
 		if (at) {
-			uint8_t *end = pb_bytes(pb_head(at, RESULT_NOTICES, n), NOTICE_FIELDS, buf_at(&fields),
-						buf_len(&fields));
+			uint8_t *end = pb_bytes(pb_head(at, RESULT_NOTICES, n), NOTICE_FIELDS,
+						buf_at(&fields), buf_len(&fields));
 			buf_added(&o->notices, (size_t)(end - at));
 		}
 	}
@@ -243,7 +249,8 @@ void output_failed(struct output *o, const struct output_statement *s, const str
 		o->out_of_memory = true;
 		return;
 	}
-	n = pb_uint_bytes(RESULT_STATEMENT_INDEX, s->index) + pb_uint_bytes(RESULT_PARAMETER_SET_INDEX, s->set) +
+	n = pb_uint_bytes(RESULT_STATEMENT_INDEX, s->index) +
+	    pb_uint_bytes(RESULT_PARAMETER_SET_INDEX, s->set) +
 	    pb_bytes_bytes(RESULT_ERROR, buf_len(&error));
 	from = at = buf_reserve(&o->results, n + pb_head_bytes(RESPONSE_RESULTS, n));
 	if (at) {
@@ -276,7 +283,9 @@ void output_next_chunk(struct output *o)
 
 static size_t copy_bytes(const struct output *o)
 {
-	return o->copy && buf_len(&o->rows) > 0 ? pb_head_bytes(COPY_CHUNK_DATA, buf_len(&o->rows)) + buf_len(&o->rows) : 0;
+	return o->copy && buf_len(&o->rows) > 0
+		       ? pb_head_bytes(COPY_CHUNK_DATA, buf_len(&o->rows)) + buf_len(&o->rows)
+		       : 0;
 }
 
 size_t output_packed_bytes(const struct output *o, bool more)
@@ -299,7 +308,7 @@ uint8_t *output_pack(const struct output *o, uint8_t *out, bool more)
 	if (o->open)
 		out = pack_result(o, pb_head(out, RESPONSE_RESULTS, result_bytes(o, more)), more);
 	if (copy > 0)
-		out = pb_bytes(pb_head(out, RESPONSE_COPY_CHUNK, copy), COPY_CHUNK_DATA, buf_at(&o->rows),
-			       buf_len(&o->rows));
+		out = pb_bytes(pb_head(out, RESPONSE_COPY_CHUNK, copy), COPY_CHUNK_DATA,
+			       buf_at(&o->rows), buf_len(&o->rows));
 	return out;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* The results of a request, packed as they come in: finished ones as bytes, the one in progress in parts. */
+/*
+ * The results of a request, packed as they come in: finished ones as bytes, the one in progress in
+ * parts.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,7 +28,7 @@ struct output {
 	uint64_t statement_id;
 	uint64_t affected_rows;
 	uint32_t format;
-	bool columns_told;  /* in an earlier chunk, or known to the client */
+	bool columns_told; /* in an earlier chunk, or known to the client */
 	char tag[64];
 	uint64_t bytes_total; /* of rows, over all chunks */
 	bool copy;            /* `rows` is data of a COPY */
@@ -35,7 +38,7 @@ struct output {
 /* What the client has asked for a statement. */
 struct output_statement {
 	uint32_t index;
-	uint32_t set;              /* only where each set has a Result of its own */
+	uint32_t set; /* only where each set has a Result of its own */
 	uint64_t statement_id;
 	uint64_t known_columns_id;
 };
@@ -44,11 +47,15 @@ void output_deinit(struct output *o);
 /* Empties it, for the next chunk or another run; `keep_bytes` of memory stay. */
 void output_reset(struct output *o, size_t keep_bytes);
 
-/* Rows, and columns where they are the first. Begins a Result where none is open for this statement. */
+/*
+ * Rows, and columns where they are the first. Begins a Result where none is open for this
+ * statement.
+ */
 void output_rows(struct output *o, const struct output_statement *s, const struct pg_result *rows);
 
 /* The end of a statement: its tag and count are added to the Result in progress. */
-void output_complete(struct output *o, const struct output_statement *s, const struct pg_result *result);
+void output_complete(struct output *o, const struct output_statement *s,
+		     const struct pg_result *result);
 
 void output_notice(struct output *o, const struct pg_result *notice);
 
@@ -68,8 +75,8 @@ static inline size_t output_bytes(const struct output *o)
 }
 
 /*
- * Bytes that it takes in a Response, and packing it there. `more`: this is not the last chunk, the rows of the open Result go on in the
- * next.
+ * Bytes that it takes in a Response, and packing it there. `more`: this is not the last chunk, the
+ * rows of the open Result go on in the next.
  */
 size_t output_packed_bytes(const struct output *o, bool more);
 uint8_t *output_pack(const struct output *o, uint8_t *out, bool more);

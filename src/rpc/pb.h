@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A protobuf writer for the answers that are made at every request: fields go straight into the output, in one pass. Everything
- * else uses protobuf-c. https://protobuf.dev/programming-guides/encoding/
- * Fields that have their default value are left out, as proto3 wants it.
+ * A protobuf writer for the answers that are made at every request: fields go straight into the
+ * output, in one pass. Everything else uses protobuf-c.
+ * https://protobuf.dev/programming-guides/encoding/ Fields that have their default value are left
+ * out, as proto3 wants it.
  */
 
 #include <stddef.h>

@@ -18,7 +18,10 @@ static const struct request_kind query_kind = {
 	.run = run,
 };
 
-/* Several statements in one text: only the simple protocol takes them. The lease is given what they leave behind at once. */
+/*
+ * Several statements in one text: only the simple protocol takes them. The lease is given what they
+ * leave behind at once.
+ */
 static void run_simple(struct request *r)
 {
 	request_run_simple(r, r->texts[0]->sql, r->texts[0]->class.touch);
@@ -41,7 +44,8 @@ void query_handle(struct request *r)
 	if (!lease_resolve(r))
 		return;
 	if (simple && !r->lease && !r->taking_lease) {
-		request_fail(r, SIDEPOOL_E_SESSION_REQUIRED, "simple is for leases: several statements may change the session");
+		request_fail(r, SIDEPOOL_E_SESSION_REQUIRED,
+			     "simple is for leases: several statements may change the session");
 		return;
 	}
 	if (simple && m->statement->parameter_count > 0) {
@@ -53,6 +57,7 @@ void query_handle(struct request *r)
 		return;
 	}
 	r->chunk_bytes = m->chunk_bytes;
-	if (statements_take(r, &m->statement, 1, r->lease || r->taking_lease ? STATEMENT_LEASED : STATEMENT_ALONE))
+	if (statements_take(r, &m->statement, 1,
+			    r->lease || r->taking_lease ? STATEMENT_LEASED : STATEMENT_ALONE))
 		request_submit(r, simple ? &simple_kind : &query_kind);
 }

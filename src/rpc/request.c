@@ -4,8 +4,8 @@
  *
  *	NEW --submit--> WAITING --granted, or its turn on the lease--> RUNNING --call ended--> ENDED
  *
- * It is answered once. It is freed when it was answered (or its client is gone) and neither the core nor a connection nor a
- * stream holds it; request_unhold() looks.
+ * It is answered once. It is freed when it was answered (or its client is gone) and neither the
+ * core nor a connection nor a stream holds it; request_unhold() looks.
  */
 #include "rpc/request.h"
 
@@ -34,7 +34,10 @@ enum {
 
 /* ---- memory ---- */
 
-/* protobuf-c writes nothing behind a value, but libpq wants a zero byte there: one byte more for each. */
+/*
+ * protobuf-c writes nothing behind a value, but libpq wants a zero byte there: one byte more for
+ * each.
+ */
 static void *arena_protobuf_alloc(void *arena, size_t n)
 {
 	return arena_alloc(arena, n + 1);
@@ -74,8 +77,9 @@ static void free_request(struct request *r)
 static void recycle(struct request *r)
 {
 	struct rpc *rpc = r->rpc;
-	struct request fresh = { .arena = r->arena, .output = r->output, .failure = { .sql = r->failure.sql,
-										    .pool = r->failure.pool } };
+	struct request fresh = { .arena = r->arena,
+				 .output = r->output,
+				 .failure = { .sql = r->failure.sql, .pool = r->failure.pool } };
 
 	buf_deinit(&r->envelope);
 	if (rpc->n_spare >= SPARE_REQUESTS_MAX) {
@@ -104,9 +108,11 @@ static void detach_client(struct request *r)
 
 void request_unhold(struct request *r)
 {
-	if (!r->answered || r->stream || r->call.conn || r->in_lease_queue || r->state == REQUEST_RUNNING)
+	if (!r->answered || r->stream || r->call.conn || r->in_lease_queue ||
+	    r->state == REQUEST_RUNNING)
 		return;
-	if (r->ticket.state == TICKET_WAITING || r->ticket.state == TICKET_GRANTED || r->ticket.state == TICKET_REFUSED)
+	if (r->ticket.state == TICKET_WAITING || r->ticket.state == TICKET_GRANTED ||
+	    r->ticket.state == TICKET_REFUSED)
 		return;
 	for (size_t i = 0; i < r->n_texts; i++)
 		pg_text_unref(r->texts[i]);
@@ -126,7 +132,10 @@ void requests_free_spare(struct rpc *rpc)
 	}
 }
 
-/* Decoded, a message takes about its own length; what is not read yet is bounded by the socket's own limits. */
+/*
+ * Decoded, a message takes about its own length; what is not read yet is bounded by the socket's
+ * own limits.
+ */
 static bool charge(struct request *r, size_t len)
 {
 	struct rpc_user *u = r->client->user;
@@ -134,8 +143,8 @@ static bool charge(struct request *r, size_t len)
 
 	if (u->bytes + len > most) {
 		request_fail(r, SIDEPOOL_E_TOO_MANY_REQUESTS,
-			     "requests of uid %u hold %llu bytes, and max_memory_per_uid is %llu", u->uid,
-			     (unsigned long long)u->bytes, (unsigned long long)most);
+			     "requests of uid %u hold %llu bytes, and max_memory_per_uid is %llu",
+			     u->uid, (unsigned long long)u->bytes, (unsigned long long)most);
 		return false;
 	}
 	r->charged_bytes = len;
@@ -147,7 +156,8 @@ struct request *request_new(struct rpc *rpc, struct client *client, const struct
 			    const uint8_t *body, size_t len)
 {
 	struct request *r = take_spare(rpc);
-	ProtobufCAllocator allocator = { .alloc = arena_protobuf_alloc, .free = arena_protobuf_free };
+	ProtobufCAllocator allocator = { .alloc = arena_protobuf_alloc,
+					 .free = arena_protobuf_free };
 
 	if (!r) {
 		sp_conn_close(client->conn);
@@ -191,7 +201,8 @@ void request_watch_deadline(struct request *r, usec deadline)
 /* The earlier of what the request has left and what its application may take for a statement. */
 static void arm_deadline(struct request *r)
 {
-	usec statement = usec_add(r->granted, r->client ? r->client->config->timeouts.statement_us : USEC_NEVER);
+	usec statement = usec_add(r->granted, r->client ? r->client->config->timeouts.statement_us
+							: USEC_NEVER);
 
 	r->statement_timeout = statement < r->deadline;
 	r->running_deadline = MIN(statement, r->deadline);
@@ -215,7 +226,8 @@ static void on_granted(struct pg_task *task)
 	request_run(r);
 }
 
-void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us, const char *reason)
+void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us,
+			 const char *reason)
 {
 	static const enum sidepool_error_code codes[] = {
 		[REFUSE_QUEUE_FULL] = SIDEPOOL_E_QUEUE_FULL,
@@ -230,7 +242,8 @@ void request_set_refusal(struct request *r, enum refusal why, usec retry_after_u
 
 	if (code == SIDEPOOL_E_ACQUIRE_TIMEOUT)
 		r->pool->timeouts_total++;
-	if (code == SIDEPOOL_E_ACQUIRE_TIMEOUT && reason && pg_pool_core(r->pool->pg)->n[SLOT_IDLE] + pg_pool_core(r->pool->pg)->n[SLOT_BUSY] == 0)
+	if (code == SIDEPOOL_E_ACQUIRE_TIMEOUT && reason &&
+	    pg_pool_core(r->pool->pg)->n[SLOT_IDLE] + pg_pool_core(r->pool->pg)->n[SLOT_BUSY] == 0)
 		code = SIDEPOOL_E_CONNECT_FAILED;
 	failure_set(&f, code, NULL);
 	if (why == REFUSE_DRAINING)
@@ -241,7 +254,8 @@ void request_set_refusal(struct request *r, enum refusal why, usec retry_after_u
 	failure_deinit(&f);
 }
 
-static void on_refused(struct pg_task *task, enum refusal why, usec retry_after_us, const char *reason)
+static void on_refused(struct pg_task *task, enum refusal why, usec retry_after_us,
+		       const char *reason)
 {
 	struct request *r = container_of(task, struct request, task);
 
@@ -303,8 +317,8 @@ static void submit_alone(struct request *r)
 		.pool = pg_pool_core(r->pool->pg),
 		.app = r->client->application,
 		.deadline = r->deadline,
-		.acquire_deadline = usec_add(r->received,
-					     config_acquire_timeout(r->pool->config, r->client->config)),
+		.acquire_deadline = usec_add(
+			r->received, config_acquire_timeout(r->pool->config, r->client->config)),
 		.expected_us = r->n_texts == 1 ? pg_text_expected_us(r->texts[0]) : 0,
 		.pipelined = may_share(r),
 	};
@@ -388,7 +402,10 @@ void request_abandon(struct request *r)
 		return;
 	}
 	detach_client(r);
-	/* Its answer has nowhere to go, but who holds its idempotency key may ask again: it runs to its end. */
+	/*
+	 * Its answer has nowhere to go, but who holds its idempotency key may ask again: it runs to
+	 * its end.
+	 */
 	if (r->idempotency && r->state == REQUEST_RUNNING)
 		return;
 	r->answered = true;
@@ -418,7 +435,10 @@ void request_end(struct request *r)
 	r->state = REQUEST_ENDED;
 	if (lease)
 		lease_request_ended(lease, r);
-	/* The answer first: its client has waited for longer than the connection has. A granted ticket keeps the request. */
+	/*
+	 * The answer first: its client has waited for longer than the connection has. A granted
+	 * ticket keeps the request.
+	 */
 	if (r->stream)
 		end_stream(r);
 	else

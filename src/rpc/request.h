@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * One request on its way through the daemon. It is made when a message is decoded, and lives until it was answered and nothing
- * of it is left on a connection to PostgreSQL. A request whose client is gone goes the same way, unheard.
+ * One request on its way through the daemon. It is made when a message is decoded, and lives until
+ * it was answered and nothing of it is left on a connection to PostgreSQL. A request whose client
+ * is gone goes the same way, unheard.
  */
 
 #include <stdbool.h>
@@ -28,7 +29,9 @@ struct stream;
 /* What differs between the kinds of request that run on a connection to PostgreSQL. */
 struct request_kind {
 	const char *name;
-	/* A connection is there, and everything that was asked ahead on it is done: begin the call. */
+	/*
+	 * A connection is there, and everything that was asked ahead on it is done: begin the call.
+	 */
 	void (*run)(struct request *r);
 };
 
@@ -40,65 +43,70 @@ enum request_state {
 };
 
 struct request {
-	struct rpc *rpc;              /* borrowed */
-	struct client *client;        /* borrowed; NULL once it is gone */
-	struct sp_conn *conn;         /* one reference */
+	struct rpc *rpc;       /* borrowed */
+	struct client *client; /* borrowed; NULL once it is gone */
+	struct sp_conn *conn;  /* one reference */
 	struct sp_request id;
 	const struct request_kind *kind;
 	enum request_state state;
-	struct arena arena;           /* what was decoded lives here */
+	struct arena arena;             /* what was decoded lives here */
 	Sidepool__V1__Request *message; /* in the arena */
-	struct rpc_pool *pool;        /* borrowed */
+	struct rpc_pool *pool;          /* borrowed */
 
-	struct ticket ticket;         /* its own place in the queue, unless it runs on a lease */
+	struct ticket ticket; /* its own place in the queue, unless it runs on a lease */
 	struct pg_task task;
 	struct pg_call call;
-	struct rpc_lease *lease;      /* borrowed: where it runs, or what it takes */
-	struct pg_text **texts;       /* in the arena, a reference each: of its statements */
+	struct rpc_lease *lease; /* borrowed: where it runs, or what it takes */
+	struct pg_text **texts;  /* in the arena, a reference each: of its statements */
 	size_t n_texts;
-	struct pg_statement *statements; /* in the arena */
+	struct pg_statement *statements;          /* in the arena */
 	Sidepool__V1__Statement *const *messages; /* in the arena: what they were made of */
 	size_t n_statements_asked;
-	const char *simple_sql;       /* in the arena: of a COPY */
-	const char *parameters_text;  /* in the arena: for the log; NULL: not to be told */
+	const char *simple_sql;      /* in the arena: of a COPY */
+	const char *parameters_text; /* in the arena: for the log; NULL: not to be told */
 	const Sidepool__V1__LeaseOptions *lease_options; /* in the arena */
 
 	struct output output;
-	struct failure failure;       /* code 0: none */
-	struct buf envelope;          /* what its lease had to tell when it ended, for the last chunk */
-	struct stream *stream;        /* owned; NULL while it is one answer */
-	bool exclusive;               /* its answer may take longer than its client is quick: not to be pipelined */
-	bool answered;                /* the message that made it has its answer */
-	bool cancelled;               /* its client asked for that */
-	bool timed_out;               /* its deadline, or statement_timeout, passed */
-	bool statement_timeout;       /* ... and it was the latter */
-	bool abandoned;               /* its client is gone */
-	bool taking_lease;            /* Request.acquire */
-	bool finishes_lease;          /* Request.finish */
-	bool tells_grant;             /* its answer has a LeaseGrant */
-	bool each_for_itself;         /* a batch that is not atomic */
-	bool is_simple;               /* by the simple query protocol */
-	bool begins;                  /* a BEGIN of ours went ahead of it */
-	uint32_t n_ahead;             /* statements of ours in front of a simple query */
-	bool dropping;                /* no rows are wanted any more */
-	bool broken_off;              /* by request_break_off() */
-	bool refused;                 /* PostgreSQL has reported an error */
-	bool copy_is_put;             /* CopyData: its data is with libpq */
-	bool copy_is_over;            /* CopyIn: PostgreSQL was told that nothing more comes */
-	bool rerun;                   /* it was run once and cancelled in place of a neighbour */
-	bool plan_retried;            /* "cached plan must not change result type" */
-	bool completed;               /* a statement of it was done: whether that lasts, its Sync tells */
+	struct failure failure; /* code 0: none */
+	/* what its lease had to tell when it ended, for the last chunk */
+	struct buf envelope;
+	struct stream *stream; /* owned; NULL while it is one answer */
+	/* its answer may take longer than its client is quick: not to be pipelined */
+	bool exclusive;
+	bool answered;          /* the message that made it has its answer */
+	bool cancelled;         /* its client asked for that */
+	bool timed_out;         /* its deadline, or statement_timeout, passed */
+	bool statement_timeout; /* ... and it was the latter */
+	bool abandoned;         /* its client is gone */
+	bool taking_lease;      /* Request.acquire */
+	bool finishes_lease;    /* Request.finish */
+	bool tells_grant;       /* its answer has a LeaseGrant */
+	bool each_for_itself;   /* a batch that is not atomic */
+	bool is_simple;         /* by the simple query protocol */
+	bool begins;            /* a BEGIN of ours went ahead of it */
+	uint32_t n_ahead;       /* statements of ours in front of a simple query */
+	bool dropping;          /* no rows are wanted any more */
+	bool broken_off;        /* by request_break_off() */
+	bool refused;           /* PostgreSQL has reported an error */
+	bool copy_is_put;       /* CopyData: its data is with libpq */
+	bool copy_is_over;      /* CopyIn: PostgreSQL was told that nothing more comes */
+	bool rerun;             /* it was run once and cancelled in place of a neighbour */
+	bool plan_retried;      /* "cached plan must not change result type" */
+	/* a statement of it was done: whether that lasts, its Sync tells */
+	bool completed;
 	usec received;
 	usec granted;
-	usec deadline;                /* of its own; USEC_NEVER: none */
-	usec running_deadline;        /* while it runs: the earlier of that and statement_timeout */
-	uint32_t chunk_bytes;         /* as asked for */
-	size_t charged_bytes;         /* to its client's uid, until the request or the client goes */
-	struct stream *waits_for;     /* borrowed: a Fetch or CopyData that waits for its turn */
-	struct idempotency *repeats;  /* borrowed: it waits for the answer of the first with its key */
-	TAILQ_ENTRY(request) link;    /* client::requests */
-	TAILQ_ENTRY(request) on_lease; /* rpc_lease::queue */
-	TAILQ_ENTRY(request) on_stream; /* stream::waiting */
+	usec deadline;         /* of its own; USEC_NEVER: none */
+	usec running_deadline; /* while it runs: the earlier of that and statement_timeout */
+	uint32_t chunk_bytes;  /* as asked for */
+	/* to its client's uid, until the request or the client goes */
+	size_t charged_bytes;
+	struct stream *waits_for; /* borrowed: a Fetch or CopyData that waits for its turn */
+	/* borrowed: it waits for the answer of the first with its key */
+	struct idempotency *repeats;
+	TAILQ_ENTRY(request) link;           /* client::requests */
+	TAILQ_ENTRY(request) on_lease;       /* rpc_lease::queue */
+	TAILQ_ENTRY(request) on_stream;      /* stream::waiting */
 	TAILQ_ENTRY(request) on_idempotency; /* idempotency::waiting */
 	bool in_lease_queue;
 	struct idempotency *idempotency; /* borrowed: the entry that waits for our answer */
@@ -114,7 +122,10 @@ void request_submit(struct request *r, const struct request_kind *kind);
 /* The second half of it, for one that had to wait for another with its idempotency_key. */
 void request_submit_admitted(struct request *r);
 
-/* The call of the request goes on with these; kinds begin it with pg_call_begin(conn, &r->call, &request_call_ops). */
+/*
+ * The call of the request goes on with these; kinds begin it with pg_call_begin(conn, &r->call,
+ * &request_call_ops).
+ */
 extern const struct pg_call_ops request_call_ops;
 
 /* The connection on which the request runs. */
@@ -123,14 +134,18 @@ struct pg_task *request_task(struct request *r);
 /* The first error counts; what comes behind it is its consequence. */
 void request_set_failure(struct request *r, const struct failure *f);
 
-/* Sends the answer from r->output and r->failure, and lets the request go when nothing else holds it. */
+/*
+ * Sends the answer from r->output and r->failure, and lets the request go when nothing else holds
+ * it.
+ */
 void request_answer(struct request *r);
 
 /* Answers with one message, or with nothing but success (NULL), and lets the request go. */
 void request_reply(struct request *r, Sidepool__V1__Response *response);
 
 /* Answers with an error, and lets the request go. */
-void request_fail(struct request *r, enum sidepool_error_code code, const char *format, ...) printf_like(3, 4);
+void request_fail(struct request *r, enum sidepool_error_code code, const char *format, ...)
+	printf_like(3, 4);
 void request_fail_draining(struct request *r);
 void request_fail_with(struct request *r, const struct failure *f);
 
@@ -161,9 +176,12 @@ void request_watch_deadline(struct request *r, usec deadline);
 void request_expire(struct request *r);
 
 /* The core refused it, or the lease that it waits for. */
-void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us, const char *reason);
+void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us,
+			 const char *reason);
 
-/* Ends it as fast as can be done without harm: withdrawn where it waits, cancelled where it runs. */
+/*
+ * Ends it as fast as can be done without harm: withdrawn where it waits, cancelled where it runs.
+ */
 void request_cancel(struct request *r);
 
 /* It has a failure while it runs: cancelled, and what comes of it is dropped. */

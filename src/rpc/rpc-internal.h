@@ -42,7 +42,7 @@ struct rpc_user {
 	unsigned clients; /* the entry lives while there are any */
 	unsigned leases;
 	unsigned streams;
-	uint64_t bytes;   /* messages in work, and chunks of streams */
+	uint64_t bytes; /* messages in work, and chunks of streams */
 	UT_hash_handle hh;
 };
 
@@ -59,29 +59,29 @@ enum {
 
 /* One connected process. */
 struct client {
-	struct rpc *rpc;                 /* borrowed */
-	struct sp_conn *conn;            /* borrowed: we are its owner, and go when it goes */
+	struct rpc *rpc;      /* borrowed */
+	struct sp_conn *conn; /* borrowed: we are its owner, and go when it goes */
 	uint64_t id;
 	struct facts facts;
-	struct rpc_user *user;           /* borrowed: counted in user->clients */
+	struct rpc_user *user;                   /* borrowed: counted in user->clients */
 	const struct config_application *config; /* borrowed: of rpc::config */
-	struct application *application; /* borrowed: core's */
-	char name[64];                   /* as declared, or found out */
-	char client_name[64];            /* "sidepool-python 0.1.0" */
+	struct application *application;         /* borrowed: core's */
+	char name[64];                           /* as declared, or found out */
+	char client_name[64];                    /* "sidepool-python 0.1.0" */
 	struct request_list requests;
 	unsigned in_flight;
 	uint64_t requests_total;
 	usec connected;
-	TAILQ_HEAD(, rpc_lease) leases;  /* owned */
+	TAILQ_HEAD(, rpc_lease) leases;       /* owned */
 	struct gravestone graves[GRAVES_MAX]; /* of leases that were taken away, the last ones */
 	unsigned n_graves;
-	struct stream *streams;          /* owned by their requests, by id */
-	TAILQ_ENTRY(client) link;        /* rpc::clients */
+	struct stream *streams;   /* owned by their requests, by id */
+	TAILQ_ENTRY(client) link; /* rpc::clients */
 };
 
 struct rpc {
 	uv_loop_t *loop;
-	struct core *core;           /* borrowed, as the next three */
+	struct core *core; /* borrowed, as the next three */
 	struct pg_engine *engine;
 	struct sp_server *server;
 	const struct config *config;
@@ -92,16 +92,16 @@ struct rpc {
 	usec started;
 	bool draining;
 
-	struct rpc_pool *pools;      /* owned */
+	struct rpc_pool *pools; /* owned */
 	size_t n_pools;
-	struct pg_texts *texts;      /* owned */
+	struct pg_texts *texts; /* owned */
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients;
-	struct rpc_user *users;      /* owned, by uid */
+	struct rpc_user *users;       /* owned, by uid */
 	struct application *fallback; /* for those who are one application too many */
 	unsigned n_leases;
-	unsigned n_requests;         /* that exist */
-	struct request_list spare;   /* owned: requests to be used again */
+	unsigned n_requests;       /* that exist */
+	struct request_list spare; /* owned: requests to be used again */
 	unsigned n_spare;
 	struct idempotency_table *idempotency; /* owned */
 	uint64_t requests_total;

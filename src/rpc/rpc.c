@@ -85,11 +85,13 @@ void rpc_on_lease(void *userdata, const struct decision *decision)
 }
 
 /* Only leases may LISTEN. */
-void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload, int backend_pid)
+void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload,
+		   int backend_pid)
 {
 	(void)userdata;
 	if (task->exclusive)
-		lease_notified(container_of(task, struct rpc_lease, task), channel, payload, backend_pid);
+		lease_notified(container_of(task, struct rpc_lease, task), channel, payload,
+			       backend_pid);
 }
 
 static const struct config_pool *config_of(const struct config *config, const char *name)
@@ -113,7 +115,10 @@ int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools)
 	return 0;
 }
 
-/* A pool that the new configuration lacks keeps its old settings until the restart that its removal needs. */
+/*
+ * A pool that the new configuration lacks keeps its old settings until the restart that its removal
+ * needs.
+ */
 void rpc_reconfigure(struct rpc *rpc, const struct config *config)
 {
 	struct client *c;
@@ -125,16 +130,17 @@ void rpc_reconfigure(struct rpc *rpc, const struct config *config)
 		if (fresh)
 			rpc->pools[i].config = fresh;
 	}
-	TAILQ_FOREACH(c, &rpc->clients, link) {
+	TAILQ_FOREACH (c, &rpc->clients, link) {
 		client_match(c);
-		application_configure(c->application,
-				      &(struct share_settings){ .min = c->config->min,
-								.max = c->config->max,
-								.weight = c->config->weight,
-								.priority = c->config->priority,
-								.queue_limit = c->config->queue_limit,
-								.read_only = c->config->read_only },
-				      rpc_now());
+		application_configure(
+			c->application,
+			&(struct share_settings){ .min = c->config->min,
+						  .max = c->config->max,
+						  .weight = c->config->weight,
+						  .priority = c->config->priority,
+						  .queue_limit = c->config->queue_limit,
+						  .read_only = c->config->read_only },
+			rpc_now());
 	}
 	pg_engine_kick(rpc->engine);
 }
@@ -151,7 +157,10 @@ const struct sp_ops *rpc_sp_ops(void)
 	return &ops;
 }
 
-/* An idle lease has nothing to finish but its transaction, which is its client's to commit until shutdown_timeout. */
+/*
+ * An idle lease has nothing to finish but its transaction, which is its client's to commit until
+ * shutdown_timeout.
+ */
 void rpc_drain(struct rpc *rpc)
 {
 	rpc->draining = true;
@@ -168,7 +177,7 @@ void rpc_abort(struct rpc *rpc)
 	struct request *r, *next;
 	struct rpc_lease *l, *next_lease;
 
-	TAILQ_FOREACH(c, &rpc->clients, link) {
+	TAILQ_FOREACH (c, &rpc->clients, link) {
 		for (r = TAILQ_FIRST(&c->requests); r; r = next) {
 			next = TAILQ_NEXT(r, link);
 			request_cancel(r);

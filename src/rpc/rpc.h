@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * The requests: protobuf in, protobuf out. Connections of the socket come in from src/sp, connections to PostgreSQL from
- * src/pg; each kind of request is one file here.
+ * The requests: protobuf in, protobuf out. Connections of the socket come in from src/sp,
+ * connections to PostgreSQL from src/pg; each kind of request is one file here.
  */
 
 #include <stdbool.h>
@@ -21,7 +21,10 @@ struct pg_pool;
 struct pg_task;
 struct rpc;
 
-/* What only the daemon can do. Each returns a sentence on what was done, or NULL where it was refused, with the reason in `why`. */
+/*
+ * What only the daemon can do. Each returns a sentence on what was done, or NULL where it was
+ * refused, with the reason in `why`.
+ */
 struct rpc_ops {
 	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
 	void (*drain)(void *userdata);
@@ -29,8 +32,8 @@ struct rpc_ops {
 
 struct rpc_input {
 	uv_loop_t *loop;
-	struct core *core;             /* borrowed, as all here: outlives us */
-	const struct config *config;   /* until rpc_reconfigure() */
+	struct core *core;           /* borrowed, as all here: outlives us */
+	const struct config *config; /* until rpc_reconfigure() */
 	const struct rpc_ops *ops;
 	void *userdata;
 	uint64_t instance_id;
@@ -43,7 +46,8 @@ int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input);
 /* The engine that grants connections; its ops are ours: rpc_on_lease(), rpc_on_notify(). */
 void rpc_set_engine(struct rpc *rpc, struct pg_engine *engine);
 void rpc_on_lease(void *userdata, const struct decision *decision);
-void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload, int backend_pid);
+void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload,
+		   int backend_pid);
 
 /* The pools in the order of the configuration; `pools` is copied. Returns 0 or -ENOMEM. */
 int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools);

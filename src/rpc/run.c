@@ -38,7 +38,8 @@ static const char *take_begin(struct request *r)
 
 static const char *finish_sql(const struct request *r)
 {
-	bool in_transaction = r->begins || pg_conn_transaction(request_task((struct request *)r)->conn) != 'I' ||
+	bool in_transaction = r->begins ||
+			      pg_conn_transaction(request_task((struct request *)r)->conn) != 'I' ||
 			      (r->n_texts > 0 && r->texts[0]->class.verb == PG_VERB_BEGIN);
 
 	if (is_read_only(r))
@@ -90,7 +91,8 @@ void request_end_call(struct request *r)
 
 static char *join(struct request *r, const char *begin, const char *sql, const char *finish)
 {
-	size_t n = strlen(sql) + 2 + (begin ? strlen(begin) + 1 : 0) + (finish ? strlen(finish) + 2 : 0);
+	size_t n = strlen(sql) + 2 + (begin ? strlen(begin) + 1 : 0) +
+		   (finish ? strlen(finish) + 2 : 0);
 	char *text = arena_alloc(&r->arena, n), *at = text;
 
 	if (!text)

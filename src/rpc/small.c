@@ -24,11 +24,12 @@ void ping_handle(struct request *r)
 /* Kinds that HelloReply.features would name. */
 void unsupported_handle(struct request *r)
 {
-	request_fail(r, SIDEPOOL_E_UNSUPPORTED, "this daemon offers no notifications: LISTEN on a lease");
+	request_fail(r, SIDEPOOL_E_UNSUPPORTED,
+		     "this daemon offers no notifications: LISTEN on a lease");
 }
 
-static void fill_parameters(const struct rpc_pool *pool, Sidepool__V1__HelloReply *m, Sidepool__V1__ParameterStatus *p,
-			    Sidepool__V1__ParameterStatus **list)
+static void fill_parameters(const struct rpc_pool *pool, Sidepool__V1__HelloReply *m,
+			    Sidepool__V1__ParameterStatus *p, Sidepool__V1__ParameterStatus **list)
 {
 	const char *value;
 
@@ -81,13 +82,16 @@ void hello_handle(struct request *r)
 	const Sidepool__V1__Hello *m = r->message->hello;
 	struct client *c = r->client;
 
-	if (m->min_version > WIRE_VERSION || (m->max_version != 0 && m->max_version < WIRE_VERSION)) {
-		request_fail(r, SIDEPOOL_E_UNSUPPORTED, "the client speaks versions %u to %u, this daemon version %d",
+	if (m->min_version > WIRE_VERSION ||
+	    (m->max_version != 0 && m->max_version < WIRE_VERSION)) {
+		request_fail(r, SIDEPOOL_E_UNSUPPORTED,
+			     "the client speaks versions %u to %u, this daemon version %d",
 			     m->min_version, m->max_version, WIRE_VERSION);
 		return;
 	}
 	if (strlen(m->application_name) > NAME_MAX_BYTES) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "application_name is longer than %d bytes", NAME_MAX_BYTES);
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "application_name is longer than %d bytes", NAME_MAX_BYTES);
 		return;
 	}
 	(void)snprintf(c->client_name, sizeof(c->client_name), "%.40s%s%.20s", m->client_name,
@@ -101,7 +105,7 @@ static struct request *find_request(const struct client *c, uint32_t id)
 {
 	struct request *r;
 
-	TAILQ_FOREACH(r, &c->requests, link)
+	TAILQ_FOREACH (r, &c->requests, link)
 		if (sp_request_id(&r->id) == id)
 			return r;
 	return NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One line for a request, with the text of its first statement. Parameters are what users' data is made of: they are told only
- * where log_parameters allows it, and have to be kept before they are sent, because sending overwrites them.
+ * One line for a request, with the text of its first statement. Parameters are what users' data is
+ * made of: they are told only where log_parameters allows it, and have to be kept before they are
+ * sent, because sending overwrites them.
  */
 #include "rpc/statement-log.h"
 
@@ -46,7 +47,8 @@ static void write_parameters(char *out, size_t size, const struct pg_statement *
 		else if (is_binary(s, i))
 			n += (size_t)snprintf(out + n, size - n, "(%d bytes)", length);
 		else
-			n += (size_t)snprintf(out + n, size - n, "'%.*s%s'", MIN(length, VALUE_MOST), (const char *)at,
+			n += (size_t)snprintf(out + n, size - n, "'%.*s%s'",
+					      MIN(length, VALUE_MOST), (const char *)at,
 					      length > VALUE_MOST ? "..." : "");
 		at += MAX(length, 0);
 	}
@@ -57,7 +59,8 @@ void statement_log_keep(struct request *r)
 	const struct config *c = r->rpc->config;
 	char text[PARAMETERS_MOST];
 
-	if (!c->log_parameters || r->n_texts == 0 || (!c->log_statements && c->slow_query_us == USEC_NEVER))
+	if (!c->log_parameters || r->n_texts == 0 ||
+	    (!c->log_statements && c->slow_query_us == USEC_NEVER))
 		return;
 	write_parameters(text, sizeof(text), &r->statements[0]);
 	r->parameters_text = arena_strndup(&r->arena, text, strlen(text));
@@ -83,15 +86,22 @@ void statement_log_tell(const struct request *r)
 	slow = ran >= c->slow_query_us;
 	if (!slow && !c->log_statements)
 		return;
-	log_write(slow ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
-		  LOG_FIELDS(log_str("APPLICATION", r->client ? r->client->name : NULL),
-			     log_str("POOL", r->pool->config->name),
-			     log_int("PID", r->client ? r->client->facts.pid : 0),
-			     log_str("UNIT", r->client && r->client->facts.unit[0] ? r->client->facts.unit : NULL),
-			     log_str("CALL_SITE", *r->message->call_site ? r->message->call_site : NULL),
-			     log_str("TRACEPARENT", *r->message->traceparent ? r->message->traceparent : NULL),
-			     log_str("SQLSTATE", r->failure.sqlstate[0] ? r->failure.sqlstate : NULL),
-			     log_uint("WAIT_US", usec_sub(r->granted, r->received)), log_uint("RUN_US", ran),
-			     log_uint("STATEMENTS", r->n_texts), log_str("PARAMETERS", r->parameters_text)),
-		  "%s %.1f ms: %.*s", slow ? "slow statement," : "statement,", (double)ran / USEC_PER_MS, TEXT_MOST, sql_of(r));
+	log_write(
+		slow ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
+		LOG_FIELDS(
+			log_str("APPLICATION", r->client ? r->client->name : NULL),
+			log_str("POOL", r->pool->config->name),
+			log_int("PID", r->client ? r->client->facts.pid : 0),
+			log_str("UNIT", r->client && r->client->facts.unit[0]
+						? r->client->facts.unit
+						: NULL),
+			log_str("CALL_SITE", *r->message->call_site ? r->message->call_site : NULL),
+			log_str("TRACEPARENT",
+				*r->message->traceparent ? r->message->traceparent : NULL),
+			log_str("SQLSTATE", r->failure.sqlstate[0] ? r->failure.sqlstate : NULL),
+			log_uint("WAIT_US", usec_sub(r->granted, r->received)),
+			log_uint("RUN_US", ran), log_uint("STATEMENTS", r->n_texts),
+			log_str("PARAMETERS", r->parameters_text)),
+		"%s %.1f ms: %.*s", slow ? "slow statement," : "statement,",
+		(double)ran / USEC_PER_MS, TEXT_MOST, sql_of(r));
 }

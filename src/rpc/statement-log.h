@@ -4,7 +4,9 @@
 
 struct request;
 
-/* Before it runs, while its parameters can still be read: keeps them as text if they may be logged. */
+/*
+ * Before it runs, while its parameters can still be read: keeps them as text if they may be logged.
+ */
 void statement_log_keep(struct request *r);
 
 /* When its call has ended. */

@@ -53,14 +53,17 @@ static bool find_text(struct request *r, const Sidepool__V1__Statement *m, size_
 					       "the daemon does not keep that statement id");
 	}
 	if (m->sql.len == 0)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "sql and statement_id are both empty");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "sql and statement_id are both empty");
 	if (memchr(m->sql.data, 0, m->sql.len))
 		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "sql has a zero byte in it");
 	if (m->n_parameter_types > m->parameter_count)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "there are more parameter_types than parameters");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "there are more parameter_types than parameters");
 	err = pg_texts_get(texts, (const char *)m->sql.data, m->sql.len, m->parameter_types,
 			   (uint32_t)m->n_parameter_types, &r->texts[index]);
-	return err == 0 || fail(r, index, SIDEPOOL_E_OUT_OF_MEMORY, "the daemon has no memory for the statement");
+	return err == 0 || fail(r, index, SIDEPOOL_E_OUT_OF_MEMORY,
+				"the daemon has no memory for the statement");
 }
 
 static bool check_parameters(struct request *r, const Sidepool__V1__Statement *m, size_t index)
@@ -69,20 +72,24 @@ static bool check_parameters(struct request *r, const Sidepool__V1__Statement *m
 	int err;
 
 	if (m->parameter_count > TYPES_MAX)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "parameter_count is above 65535");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "parameter_count is above 65535");
 	if (m->parameter_sets > SETS_MAX)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "parameter_sets is above 1000000");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "parameter_sets is above 1000000");
 	if (m->result_format > 1)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "result_format is neither 0 (text) nor 1 (binary)");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "result_format is neither 0 (text) nor 1 (binary)");
 	for (size_t i = 0; i < m->n_parameter_formats; i++)
 		if (m->parameter_formats[i] > 1)
 			return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
 				    "a parameter format is neither 0 (text) nor 1 (binary)");
 	err = pg_params_check(s);
 	if (err > 0)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
-			    "parameters are not parameter_sets packed rows of parameter_count values, or a text value has a "
-			    "zero byte in it");
+		return fail(
+			r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			"parameters are not parameter_sets packed rows of parameter_count values, or a text value has a "
+			"zero byte in it");
 	return true;
 }
 
@@ -107,17 +114,21 @@ static bool check_place(struct request *r, size_t index, enum statement_place pl
 	size_t n = 0;
 
 	if (class->copy)
-		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT, "COPY from STDIN or to STDOUT goes by CopyIn or CopyOut");
+		return fail(r, index, SIDEPOOL_E_INVALID_ARGUMENT,
+			    "COPY from STDIN or to STDOUT goes by CopyIn or CopyOut");
 	if (place == STATEMENT_LEASED || !class->session_word)
 		return true;
 	for (const char *c = class->session_word; *c && n < sizeof(word) - 1; c++)
-		word[n++] = strchr(class->session_word, '(') ? *c : (char)toupper((unsigned char)*c);
+		word[n++] =
+			strchr(class->session_word, '(') ? *c : (char)toupper((unsigned char)*c);
 	word[n] = '\0';
-	(void)snprintf(reason, sizeof(reason), "%s changes the session and would leak to the next client", word);
+	(void)snprintf(reason, sizeof(reason),
+		       "%s changes the session and would leak to the next client", word);
 	return fail(r, index, SIDEPOOL_E_SESSION_REQUIRED, reason);
 }
 
-static bool take_one(struct request *r, const Sidepool__V1__Statement *m, size_t index, enum statement_place place)
+static bool take_one(struct request *r, const Sidepool__V1__Statement *m, size_t index,
+		     enum statement_place place)
 {
 	if (!find_text(r, m, index))
 		return false;
@@ -125,7 +136,8 @@ static bool take_one(struct request *r, const Sidepool__V1__Statement *m, size_t
 	return check_parameters(r, m, index) && check_place(r, index, place);
 }
 
-bool statements_take(struct request *r, Sidepool__V1__Statement *const *messages, size_t n, enum statement_place place)
+bool statements_take(struct request *r, Sidepool__V1__Statement *const *messages, size_t n,
+		     enum statement_place place)
 {
 	r->n_statements_asked = n;
 	r->messages = messages;

@@ -17,9 +17,14 @@ enum statement_place {
 };
 
 /*
- * Fills r->texts and r->statements. False: the request has been answered with an error that names the statement, and is gone.
+ * Fills r->texts and r->statements. False: the request has been answered with an error that names
+ * the statement, and is gone.
  */
-bool statements_take(struct request *r, Sidepool__V1__Statement *const *messages, size_t n, enum statement_place place);
+bool statements_take(struct request *r, Sidepool__V1__Statement *const *messages, size_t n,
+		     enum statement_place place);
 
-/* The SQL of a message's bytes as a string in the request's arena. NULL: answered with an error. `what` names the field. */
+/*
+ * The SQL of a message's bytes as a string in the request's arena. NULL: answered with an error.
+ * `what` names the field.
+ */
 const char *statement_sql(struct request *r, const ProtobufCBinaryData *sql, const char *what);

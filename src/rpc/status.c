@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Status: the numbers of the core and ours, put into one message. It is built in the request's arena, so that nothing has to be
- * freed.
+ * Status: the numbers of the core and ours, put into one message. It is built in the request's
+ * arena, so that nothing has to be freed.
  */
 #include "rpc/status.h"
 
@@ -57,7 +57,8 @@ static Sidepool__V1__BreakerState breaker_state(const struct breaker *b)
 	return SIDEPOOL__V1__BREAKER_STATE__BREAKER_STATE_CLOSED;
 }
 
-static void fill_pool_totals(const struct rpc_pool *p, const struct pool_stats *s, Sidepool__V1__PoolStatus *m)
+static void fill_pool_totals(const struct rpc_pool *p, const struct pool_stats *s,
+			     Sidepool__V1__PoolStatus *m)
 {
 	m->queries_total = p->queries_total;
 	m->batches_total = p->batches_total;
@@ -91,7 +92,8 @@ static void fill_pool(const struct rpc_pool *p, Sidepool__V1__PoolStatus *m)
 	m->oldest_wait_ms = age_ms(pool_oldest(core));
 	m->breaker = breaker_state(&core->breaker);
 	m->breaker_reason = (char *)pg_pool_failure(p->pg);
-	m->breaker_retry_ms = breaker_retry_after(&core->breaker, &core->settings, rpc_now()) / USEC_PER_MS;
+	m->breaker_retry_ms =
+		breaker_retry_after(&core->breaker, &core->settings, rpc_now()) / USEC_PER_MS;
 	m->paused = core->paused;
 	fill_pool_totals(p, &core->stats, m);
 }
@@ -113,12 +115,13 @@ static unsigned clients_of(const struct rpc *rpc, const struct application *app)
 	const struct client *c;
 	unsigned n = 0;
 
-	TAILQ_FOREACH(c, &rpc->clients, link)
+	TAILQ_FOREACH (c, &rpc->clients, link)
 		n += c->application == app;
 	return n;
 }
 
-static void fill_application(const struct rpc *rpc, const struct application *app, Sidepool__V1__ApplicationStatus *m)
+static void fill_application(const struct rpc *rpc, const struct application *app,
+			     Sidepool__V1__ApplicationStatus *m)
 {
 	sidepool__v1__application_status__init(m);
 	m->name = app->name;
@@ -168,7 +171,9 @@ static void fill_lease(const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
 	m->state = (char *)lease_state_text(l);
 	m->held_ms = age_ms(l->core.begun);
 	m->state_ms = age_ms(l->core.state_since);
-	m->expires_ms = l->core.expires == USEC_NEVER ? 0 : usec_sub(l->core.expires, rpc_now()) / USEC_PER_MS;
+	m->expires_ms = l->core.expires == USEC_NEVER
+				? 0
+				: usec_sub(l->core.expires, rpc_now()) / USEC_PER_MS;
 	m->backend_pid = l->task.conn ? (uint32_t)pg_conn_backend_pid(l->task.conn) : 0;
 }
 
@@ -182,8 +187,8 @@ static void add_leases(struct request *r, Sidepool__V1__StatusReply *reply)
 	reply->leases = allocate(r, rpc->n_leases * sizeof(*reply->leases));
 	if (!m || !reply->leases)
 		return;
-	TAILQ_FOREACH(c, &rpc->clients, link) {
-		TAILQ_FOREACH(l, &c->leases, link) {
+	TAILQ_FOREACH (c, &rpc->clients, link) {
+		TAILQ_FOREACH (l, &c->leases, link) {
 			if (!l->held)
 				continue;
 			fill_lease(l, m);
@@ -216,7 +221,7 @@ static void add_clients(struct request *r, Sidepool__V1__StatusReply *reply)
 	reply->client_list = allocate(r, rpc->n_clients * sizeof(*reply->client_list));
 	if (!m || !reply->client_list)
 		return;
-	TAILQ_FOREACH(c, &rpc->clients, link) {
+	TAILQ_FOREACH (c, &rpc->clients, link) {
 		fill_client(c, m);
 		reply->client_list[reply->n_client_list++] = m++;
 	}
@@ -234,10 +239,12 @@ static void add_warnings(struct request *r, Sidepool__V1__StatusReply *reply)
 
 		if (fits == 0)
 			continue;
-		(void)snprintf(text, sizeof(text),
-			       "pool %s: max_size %u is more than the server gives; %u would fit (others hold %u of %u)",
-			       pg_pool_name(rpc->pools[i].pg), p->settings.max_size + p->settings.max_overflow, fits,
-			       p->discovered.others, p->discovered.max_connections);
+		(void)snprintf(
+			text, sizeof(text),
+			"pool %s: max_size %u is more than the server gives; %u would fit (others hold %u of %u)",
+			pg_pool_name(rpc->pools[i].pg),
+			p->settings.max_size + p->settings.max_overflow, fits, p->discovered.others,
+			p->discovered.max_connections);
 		reply->warnings[reply->n_warnings] = arena_strndup(&r->arena, text, strlen(text));
 		reply->n_warnings += reply->warnings[reply->n_warnings] != NULL;
 	}

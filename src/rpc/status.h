@@ -8,4 +8,5 @@ struct failure;
 struct request;
 
 /* Adds to a wait that failed: what was waited for, for how long, and who holds it. */
-void status_describe_refusal(const struct request *r, struct failure *f, enum refusal why, const char *reason);
+void status_describe_refusal(const struct request *r, struct failure *f, enum refusal why,
+			     const char *reason);

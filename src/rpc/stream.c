@@ -8,14 +8,14 @@
 
 struct stream {
 	uint64_t id;
-	struct request *request; /* borrowed: owns us */
-	struct client *client;   /* borrowed; we are in client::streams */
+	struct request *request;     /* borrowed: owns us */
+	struct client *client;       /* borrowed; we are in client::streams */
 	struct request_list waiting; /* fetches, by request::on_stream */
-	uint64_t cost_bytes;     /* charged to the client's uid */
-	bool full;      /* a chunk is ready and nobody asked: PostgreSQL is paused */
-	bool awaits;    /* it is the client's turn */
+	uint64_t cost_bytes;         /* charged to the client's uid */
+	bool full;                   /* a chunk is ready and nobody asked: PostgreSQL is paused */
+	bool awaits;                 /* it is the client's turn */
 	bool ended;
-	bool dropping;  /* rows are read and dropped */
+	bool dropping; /* rows are read and dropped */
 	bool timed_out;
 	UT_hash_handle hh;
 };
@@ -23,19 +23,21 @@ struct stream {
 bool stream_new(struct request *r)
 {
 	struct client *c = r->client;
-	uint64_t cost = 2 * (uint64_t)request_chunk_bytes(r); /* one that is made, and one that goes out */
+	/* one that is made, and one that goes out */
+	uint64_t cost = 2 * (uint64_t)request_chunk_bytes(r);
 	struct stream *s;
 
 	if (c->user->bytes + cost > r->rpc->config->max_memory_per_uid_bytes) {
-		failure_set(&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
-			    "streams and requests of uid %u hold %llu bytes, which is about max_memory_per_uid",
-			    c->user->uid, (unsigned long long)c->user->bytes);
+		failure_set(
+			&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
+			"streams and requests of uid %u hold %llu bytes, which is about max_memory_per_uid",
+			c->user->uid, (unsigned long long)c->user->bytes);
 		return false;
 	}
 	if (c->user->streams >= r->rpc->config->max_streams_per_uid) {
 		failure_set(&r->failure, SIDEPOOL_E_TOO_MANY_REQUESTS,
-			    "uid %u has %u streams open, which is max_streams_per_uid", c->user->uid,
-			    c->user->streams);
+			    "uid %u has %u streams open, which is max_streams_per_uid",
+			    c->user->uid, c->user->streams);
 		return false;
 	}
 	s = calloc(1, sizeof(*s));
@@ -105,7 +107,8 @@ void stream_await(struct stream *s)
 	struct request *r = s->request;
 
 	s->awaits = true;
-	request_watch_deadline(r, MIN(r->running_deadline, usec_add(rpc_now(), s->client->config->timeouts.fetch_us)));
+	request_watch_deadline(r, MIN(r->running_deadline,
+				      usec_add(rpc_now(), s->client->config->timeouts.fetch_us)));
 	pg_engine_kick(r->rpc->engine);
 }
 
@@ -141,8 +144,9 @@ static bool may_stream(struct request *r)
 {
 	if (!r->idempotency)
 		return stream_new(r);
-	failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
-		    "the answer is longer than max_chunk_bytes, and with an idempotency_key it must be one");
+	failure_set(
+		&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
+		"the answer is longer than max_chunk_bytes, and with an idempotency_key it must be one");
 	return false;
 }
 
@@ -165,7 +169,9 @@ void stream_chunk_full(struct request *r)
 		request_send_chunk(r, &r->id);
 		return;
 	}
-	/* A client that asks far ahead and does not read would have us hold all that it asked for. */
+	/*
+	 * A client that asks far ahead and does not read would have us hold all that it asked for.
+	 */
 	fetch = sp_conn_is_congested(r->conn) ? NULL : stream_next_waiting(s);
 	if (fetch)
 		request_answer_with_chunk(fetch, r);
@@ -178,7 +184,7 @@ void streams_drained(struct client *c)
 	struct stream *s, *next;
 	struct request *fetch;
 
-	HASH_ITER(hh, c->streams, s, next) {
+	HASH_ITER (hh, c->streams, s, next) {
 		if (!s->full || !(fetch = stream_next_waiting(s)))
 			continue;
 		request_answer_with_chunk(fetch, s->request);
@@ -218,7 +224,8 @@ void stream_expire(struct stream *s)
 {
 	if (s->ended || s->dropping)
 		return;
-	s->timed_out = s->awaits && !s->request->cancelled && rpc_now() < s->request->running_deadline;
+	s->timed_out =
+		s->awaits && !s->request->cancelled && rpc_now() < s->request->running_deadline;
 	s->dropping = true;
 	request_drop_chunk(s->request);
 	if (s->full) {

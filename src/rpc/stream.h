@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * An answer in several chunks. The request that produces it stays, and each chunk goes out as the answer to a Fetch (or to a CopyData
- * the other way). One chunk is made ahead; when it is full and nobody asks for it, nothing more is read from PostgreSQL.
+ * An answer in several chunks. The request that produces it stays, and each chunk goes out as the
+ * answer to a Fetch (or to a CopyData the other way). One chunk is made ahead; when it is full and
+ * nobody asks for it, nothing more is read from PostgreSQL.
  */
 
 #include <stdbool.h>
@@ -23,7 +24,10 @@ bool stream_new(struct request *r);
 /* What Response.stream_id says: 0 with the last chunk. */
 uint64_t stream_id_to_tell(const struct stream *s);
 
-/* The statement has more rows than a chunk holds: sends the chunk if somebody waits for it, else pauses. */
+/*
+ * The statement has more rows than a chunk holds: sends the chunk if somebody waits for it, else
+ * pauses.
+ */
 void stream_chunk_full(struct request *r);
 
 /* The call of the producing request has ended: what is left goes out with the next Fetch. */

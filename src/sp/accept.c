@@ -39,8 +39,8 @@ static enum accept_result wait_until(struct sp_server *s, usec retry, const char
 	s->accept_paused = true;
 	s->accept_retry = retry;
 	s->counts.accept_waits_total++;
-	LIST_FOREACH(l, &s->listeners, link)
-	(void)uv_poll_stop(&l->poll);
+	LIST_FOREACH (l, &s->listeners, link)
+		(void)uv_poll_stop(&l->poll);
 	sp_expiry_arm(s, retry);
 	return ACCEPT_WAIT;
 }
@@ -125,8 +125,8 @@ void sp_accept_resume(struct sp_server *s)
 		return;
 	s->accept_paused = false;
 	s->accept_retry = USEC_NEVER;
-	LIST_FOREACH(l, &s->listeners, link)
-	(void)uv_poll_start(&l->poll, UV_READABLE, on_incoming);
+	LIST_FOREACH (l, &s->listeners, link)
+		(void)uv_poll_start(&l->poll, UV_READABLE, on_incoming);
 }
 
 static void on_listener_closed(uv_handle_t *handle)

@@ -174,10 +174,10 @@ void sp_server_set_settings(struct sp_server *s, const struct sp_settings *setti
 	struct sp_conn *c;
 
 	s->settings = *settings;
-	LIST_FOREACH(c, &s->open, link)
-	sp_expiry_update(c, false);
-	LIST_FOREACH(c, &s->open, link)
-	sp_conn_may_resume(c);
+	LIST_FOREACH (c, &s->open, link)
+		sp_expiry_update(c, false);
+	LIST_FOREACH (c, &s->open, link)
+		sp_conn_may_resume(c);
 	sp_accept_resume(s);
 	sp_expiry_arm(s, sp_server_now(s));
 }

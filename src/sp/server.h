@@ -147,7 +147,8 @@ void sp_server_set_settings(struct sp_server *s, const struct sp_settings *setti
 
 /*
  * Takes no more connections. Our own socket: who waits in its listen queue is still accepted, as
- * far as the limits allow, then it is closed and its file removed. An adopted one: who waits there stays for the next daemon.
+ * far as the limits allow, then it is closed and its file removed. An adopted one: who waits there
+ * stays for the next daemon.
  */
 void sp_server_stop_listening(struct sp_server *s);
 

@@ -86,10 +86,10 @@ static void client_dies(struct world *w)
 	uint64_t n = 0;
 	struct job *j;
 
-	TAILQ_FOREACH(j, &w->jobs, all)
+	TAILQ_FOREACH (j, &w->jobs, all)
 		n++;
 	n = world_below(w, n);
-	TAILQ_FOREACH(j, &w->jobs, all)
+	TAILQ_FOREACH (j, &w->jobs, all)
 		if (n-- == 0)
 			break;
 	if (j)
@@ -101,10 +101,10 @@ static struct conn *any_conn(struct world *w)
 	struct conn *c;
 	uint64_t n = 0;
 
-	LIST_FOREACH(c, &w->conns, link)
+	LIST_FOREACH (c, &w->conns, link)
 		n++;
 	n = world_below(w, n);
-	LIST_FOREACH(c, &w->conns, link)
+	LIST_FOREACH (c, &w->conns, link)
 		if (n-- == 0)
 			break;
 	return c;

@@ -58,7 +58,7 @@ void check_grant(struct world *w, const struct decision *d)
 	demand(w, c->n_jobs == d->depth && d->slot->depth == d->depth + 1);
 	demand(w, d->depth == 0 || t->shared);
 	demand(w, d->depth < w->most_depth);
-	TAILQ_FOREACH(j, &c->jobs, link)
+	TAILQ_FOREACH (j, &c->jobs, link)
 		demand(w, j->lease.ticket.shared);
 	demand(w, !t->app->share.max || t->app->granted <= t->app->share.max);
 	demand(w, t->deadline > w->now && t->acquire_deadline > w->now);
@@ -73,7 +73,7 @@ static uint64_t minima_at(const struct world *w, const struct pool *p)
 	bool active[APPS_MAX] = { false };
 	const struct job *j;
 
-	TAILQ_FOREACH(j, &w->jobs, all)
+	TAILQ_FOREACH (j, &w->jobs, all)
 		for (uint32_t i = 0; i < w->n_apps; i++)
 			active[i] |= j->lease.ticket.app == w->apps[i] && j->lease.ticket.pool == p;
 	for (uint32_t i = 0; i < w->n_apps; i++)
@@ -94,7 +94,7 @@ void check_minima(struct world *w, const struct decision *d)
 	    d->pool->n_slots - d->pool->n[SLOT_CLOSING] - d->pool->n[SLOT_CONNECTING])
 		return;
 	/* and nobody who is below his own waits for one. */
-	TAILQ_FOREACH(j, &w->jobs, all) {
+	TAILQ_FOREACH (j, &w->jobs, all) {
 		const struct ticket *t = &j->lease.ticket;
 
 		demand(w, t->state != TICKET_WAITING || t->pool != d->pool ||
@@ -133,7 +133,7 @@ static void check_deadlines(struct world *w)
 {
 	const struct job *j;
 
-	TAILQ_FOREACH(j, &w->jobs, all) {
+	TAILQ_FOREACH (j, &w->jobs, all) {
 		const struct ticket *t = &j->lease.ticket;
 
 		demand(w, t->state == TICKET_WAITING || t->state == TICKET_GRANTED);
@@ -152,7 +152,7 @@ static void check_marks(struct world *w)
 		uint32_t retiring = 0, draining = 0;
 		const struct conn *c;
 
-		LIST_FOREACH(c, &w->conns, link) {
+		LIST_FOREACH (c, &w->conns, link) {
 			if (c->slot->pool != p)
 				continue;
 			retiring += c->slot->retiring;
@@ -169,13 +169,13 @@ static void check_conns(struct world *w)
 {
 	const struct conn *c;
 
-	LIST_FOREACH(c, &w->conns, link) {
+	LIST_FOREACH (c, &w->conns, link) {
 		const struct ticket *t = TAILQ_FIRST(&c->slot->tickets);
 		const struct job *j;
 
 		demand(w, c->slot->owner == c && c->slot->depth == c->n_jobs);
 		demand(w, (c->slot->state == SLOT_BUSY) == (c->n_jobs > 0));
-		TAILQ_FOREACH(j, &c->jobs, link) {
+		TAILQ_FOREACH (j, &c->jobs, link) {
 			demand(w, &j->lease.ticket == t);
 			t = TAILQ_NEXT(t, link);
 		}
@@ -191,7 +191,7 @@ static usec least_work(const struct world *w, const struct pool *p)
 	usec least = USEC_NEVER;
 	const struct conn *c;
 
-	LIST_FOREACH(c, &w->conns, link) {
+	LIST_FOREACH (c, &w->conns, link) {
 		const struct slot *s = c->slot;
 		const struct ticket *first = TAILQ_FIRST(&s->tickets), *t;
 		usec work = 0;
@@ -200,7 +200,7 @@ static usec least_work(const struct world *w, const struct pool *p)
 		    s->depth >= p->settings.pipeline_depth ||
 		    w->now - s->headed > first->expected_us)
 			continue;
-		TAILQ_FOREACH(t, &s->tickets, link)
+		TAILQ_FOREACH (t, &s->tickets, link)
 			work += t->expected_us;
 		least = MIN(least, work - (w->now - s->headed));
 	}
@@ -220,7 +220,7 @@ static void check_pool(struct world *w, const struct pool *p)
 
 	if (!is_serving(w, p))
 		return;
-	TAILQ_FOREACH(j, &w->jobs, all) {
+	TAILQ_FOREACH (j, &w->jobs, all) {
 		const struct ticket *t = &j->lease.ticket;
 
 		if (t->pool != p || t->state != TICKET_WAITING || is_held_back(t->app))
@@ -266,7 +266,7 @@ static void check_opening(struct world *w)
 		if (n.slots + reserved >= w->settings.budget || p->n_slots >= limit_of(p) ||
 		    p->n_slots >= p->ceiling.limit)
 			continue;
-		TAILQ_FOREACH(j, &w->jobs, all)
+		TAILQ_FOREACH (j, &w->jobs, all)
 			waits |= j->lease.ticket.pool == p &&
 				 j->lease.ticket.state == TICKET_WAITING &&
 				 !is_held_back(j->lease.ticket.app);
@@ -280,7 +280,7 @@ static void check_starvation(struct world *w)
 	bool waits[APPS_MAX][POOLS_MAX] = { { false } };
 	const struct job *j;
 
-	TAILQ_FOREACH(j, &w->jobs, all)
+	TAILQ_FOREACH (j, &w->jobs, all)
 		for (uint32_t a = 0; a < w->n_apps; a++)
 			for (uint32_t i = 0; i < w->n_pools; i++)
 				waits[a][i] |= j->lease.ticket.app == w->apps[a] &&

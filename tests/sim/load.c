@@ -121,7 +121,7 @@ static usec used(const struct loads *l, const struct load *load)
 	usec sum = load->app->stats.connection_us_total;
 	const struct conn *c;
 
-	LIST_FOREACH(c, &l->world.conns, link) {
+	LIST_FOREACH (c, &l->world.conns, link) {
 		const struct ticket *t = TAILQ_FIRST(&c->slot->tickets);
 
 		if (t && t->app == load->app)

@@ -19,7 +19,7 @@
 struct loaded {
 	struct config *config; /* owned; NULL after mistakes */
 	int result;            /* of config_load() */
-	char *told;            /* owned: "WHERE: MESSAGE\n" for each, with "warning: " before a warning */
+	char *told; /* owned: "WHERE: MESSAGE\n" for each, with "warning: " before a warning */
 };
 
 /* Variables of the test's environment: `env("A=1", "B=2")`. */
@@ -37,7 +37,8 @@ void loaded_deinit(struct loaded *l);
 void assert_told(const char *text, const char *expected);
 
 /* A config that must load without a word. */
-struct config *load_silently(const char *text, char *const *environment, const struct arguments *arguments);
+struct config *load_silently(const char *text, char *const *environment,
+			     const struct arguments *arguments);
 
 /* The whole of a function that prints. Owned by the caller. */
 char *printed(int (*print)(FILE *f));

@@ -38,7 +38,7 @@ void *__libc_realloc(void *p, size_t n);
 
 /* Calls up to the one that fails; 0: none does. Volatile: gcc knows malloc() and thinks that it looks at nothing of ours. */
 static volatile long countdown;
-static bool goes_on;   /* those after it fail too */
+static bool goes_on; /* those after it fail too */
 static bool failed;
 
 static bool fails(void)

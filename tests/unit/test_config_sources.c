@@ -252,7 +252,8 @@ static void test_what_depends_on_others_is_resolved(void **state)
 	assert_int_equal(c->pools[0].max_size, 20);
 	assert_string_equal(c->pools[0].password_file, "/run/c/pw");
 	config_free(c);
-	c = load_silently("[sidepool]\nsocket = rpc.sock\n[pool main]\npassword_file = /pw\n", env_db, NULL);
+	c = load_silently("[sidepool]\nsocket = rpc.sock\n[pool main]\npassword_file = /pw\n",
+			  env_db, NULL);
 	assert_string_equal(c->pools[0].password_file, "/pw");
 	config_free(c);
 }

@@ -153,7 +153,7 @@ static void test_connections_that_opened_together_do_not_go_together(void **stat
 	s.max_lifetime_us = 1000 * SEC;
 	fixture_configure(f, &s);
 	fixture_settle(f);
-	TAILQ_FOREACH(slot, &f->pool->slots[SLOT_IDLE], link) {
+	TAILQ_FOREACH (slot, &f->pool->slots[SLOT_IDLE], link) {
 		first = MIN(first, slot->retire_at);
 		last = MAX(last, slot->retire_at);
 	}

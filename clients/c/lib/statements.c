@@ -112,7 +112,9 @@ static struct statement *add(struct statements *s, const struct statement_key *k
 
 	if (!f)
 		return NULL;
-	*f = (struct statement){ .refs = 1, .hash = hash, .len = key->len, .n_types = key->n_types };
+	*f = (struct statement){
+		.refs = 1, .hash = hash, .len = key->len, .n_types = key->n_types
+	};
 	if (types > 0)
 		memcpy(f->data, key->types, types);
 	memcpy(f->data + types, key->text, key->len);
