@@ -126,13 +126,24 @@ void request_answer(struct request *r)
 	sent(r);
 }
 
+/* Messages of protobuf that stand one behind the other are one message. */
 void request_reply_first(struct request *r, Sidepool__V1__Response *response)
 {
-	uint8_t *at =
-		sp_reply_begin(r->conn, &r->id, sidepool__v1__response__get_packed_size(response));
+	struct buf lease = BUF_NULL;
+	uint8_t *at;
+	size_t n;
 
-	if (at)
-		sp_reply_end(r->conn, sidepool__v1__response__pack(response, at));
+	if (r->lease)
+		(void)lease_pack_envelope(r->lease, r, &lease);
+	n = sidepool__v1__response__get_packed_size(response);
+	at = sp_reply_begin(r->conn, &r->id, n + buf_len(&lease));
+	if (at) {
+		n = sidepool__v1__response__pack(response, at);
+		if (buf_len(&lease) > 0)
+			memcpy(at + n, buf_at(&lease), buf_len(&lease));
+		sp_reply_end(r->conn, n + buf_len(&lease));
+	}
+	buf_deinit(&lease);
 	r->answered = true;
 }
 

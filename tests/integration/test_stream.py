@@ -217,6 +217,15 @@ def test_copy_on_a_lease_is_part_of_its_transaction(wire, pg, table):
 
 
 @pytest.mark.fast
+def test_the_lease_that_a_copy_takes_is_told_at_once(wire, pg, table):
+    answer = wire.call(copy_in_request("COPY copied FROM STDIN", begin=True))
+    assert answer.copy_ready.stream_id and answer.lease.lease_id
+    wire.call(copy_data(answer.copy_ready.stream_id, b"1\tx\n", end=True))
+    wire.release(answer.lease, COMMIT)
+    assert pg.sql("SELECT count(*) FROM copied") == [(1,)]
+
+
+@pytest.mark.fast
 def test_the_wrong_direction_is_refused(wire, table):
     for sql in ("COPY copied TO STDOUT", "SELECT 1", "COPY copied FROM '/etc/passwd'"):
         with pytest.raises(Failed) as e:
