@@ -22,7 +22,10 @@ const KINDS = {
   B: [text, () => "x".repeat(1 << 20)],
 };
 // As shapes.h has them.
-const SHAPES = [["1x1", 1, "i"], ["1x4", 1, "iiip"], ["1000x5", 1000, "iftdn"], ["100x50", 100, "iftdn".repeat(10)], ["3x2-1MB", 3, "iB"]];
+const SHAPES = [
+  ["1x1", 1, "i"], ["1x4", 1, "iiip"], ["1000x5", 1000, "iftdn"],
+  ["100x50", 100, "iftdn".repeat(10)], ["3x2-1MB", 3, "iB"],
+];
 const ofString = new Map([[number, Number], [text, (s) => s], [plain, (s) => s]]);
 
 function values(rows, kinds) {
