@@ -10,8 +10,8 @@
  * transaction commits at the Sync, so that a CommandComplete alone proves nothing, and a deferred
  * constraint may fail there.
  *
- * Rows are always asked for one by one (PQsetSingleRowMode), so that libpq never holds more than
- * one.
+ * Rows are asked for a few at a time (PQsetChunkedRowsMode, since libpq 17) or one by one
+ * (PQsetSingleRowMode), so that libpq never holds more than that.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -25,6 +25,12 @@
 enum {
 	ANSWERS_FIRST = 32,
 };
+
+#ifdef LIBPQ_HAS_CHUNK_MODE
+enum {
+	ROWS_AT_A_TIME = 8, /* more gain little, and cost memory where rows are wide */
+};
+#endif
 
 static struct pg_answer *head_of(struct pg_conn *conn)
 {
@@ -223,16 +229,31 @@ static void take_rows(const struct pg_answer *a, PGresult *result)
 		a->call->ops->on_rows(a->call, a->tag, a->set, result);
 }
 
+#ifdef LIBPQ_HAS_CHUNK_MODE
+/* libpq writes the command tag into the last chunk only, not into the result that ends the rows. */
+static void keep_if_last(struct pg_conn *conn, PGresult **chunk)
+{
+	if (!*PQcmdStatus(*chunk))
+		return;
+	PQclear(conn->last_chunk);
+	conn->last_chunk = steal(chunk);
+}
+#endif
+
 static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
 {
+	PGresult *last = steal(&conn->last_chunk);
+
 	if (a->kind == PG_ANSWER_PREPARE)
 		pg_prepared_done(conn, steal(&a->prepared), true);
-	if (a->kind != PG_ANSWER_EXECUTE && a->kind != PG_ANSWER_SIMPLE)
-		return;
-	a->call->completed = true;
-	a->call->ops->on_complete(a->call, a->tag, a->set, result);
-	if (a->kind == PG_ANSWER_SIMPLE)
-		a->tag++;
+	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE) {
+		a->call->completed = true;
+		a->call->ops->on_complete(a->call, a->tag, a->set,
+					  last && !*PQcmdStatus(result) ? last : result);
+		if (a->kind == PG_ANSWER_SIMPLE)
+			a->tag++;
+	}
+	PQclear(last);
 }
 
 static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
@@ -292,9 +313,16 @@ static bool pump_copy_out(struct pg_conn *conn, struct pg_answer *a)
 	return conn->state == PG_CONN_UP;
 }
 
+/* Consumes the result. */
 static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
 {
 	switch (PQresultStatus(result)) {
+#ifdef LIBPQ_HAS_CHUNK_MODE
+	case PGRES_TUPLES_CHUNK:
+		take_rows(a, result);
+		keep_if_last(conn, &result);
+		break;
+#endif
 	case PGRES_SINGLE_TUPLE:
 		take_rows(a, result);
 		break;
@@ -320,6 +348,7 @@ static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *res
 		take_error(conn, a, result);
 		break;
 	}
+	PQclear(result);
 }
 
 /* libpq wants to know before it reads the first row. */
@@ -330,7 +359,11 @@ static void begin_answer(struct pg_conn *conn, struct pg_answer *a)
 	a->begun = true;
 	if (a->kind != PG_ANSWER_EXECUTE && a->kind != PG_ANSWER_SIMPLE)
 		return;
+#ifdef LIBPQ_HAS_CHUNK_MODE
+	(void)PQsetChunkedRowsMode(conn->pq, ROWS_AT_A_TIME);
+#else
 	(void)PQsetSingleRowMode(conn->pq);
+#endif
 }
 
 static void end_simple(struct pg_conn *conn)
@@ -366,7 +399,6 @@ static bool pump_one(struct pg_conn *conn)
 		struct pg_answer copy = *a;
 
 		take_result(conn, &copy, result);
-		PQclear(result);
 		a = head_of(conn);
 		if (a) {
 			a->prepared = copy.prepared;

@@ -75,6 +75,7 @@ struct pg_conn {
 	unsigned depth;            /* of calls */
 	struct pg_answer *answers; /* owned: a ring of answers_size, a power of two */
 	uint32_t answers_size, answers_head, answers_count;
+	PGresult *last_chunk; /* owned; NULL: see keep_if_last() */
 
 	struct pg_prepared *prepared;   /* owned, by text */
 	struct pg_prepared_list by_use; /* the latest first */

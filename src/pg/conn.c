@@ -400,6 +400,7 @@ void pg_conn_destroy(struct pg_conn *conn)
 	pg_prepared_deinit(conn);
 	if (conn->pq)
 		PQfinish(conn->pq);
+	PQclear(conn->last_chunk);
 	free(conn->answers);
 	free(conn);
 }
