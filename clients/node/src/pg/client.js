@@ -95,6 +95,7 @@ export class Client extends EventEmitter {
     if (this._state !== "new") throw new Error("Client has already been connected. You cannot reuse a client.");
     this._state = "connecting";
     try {
+      if (this._connectError) throw this._connectError;
       await this.#open();
     } catch (error) {
       this.#connectFailed(error);
@@ -275,8 +276,9 @@ export class Client extends EventEmitter {
     if (this._ending) return;
     const reason = error ?? new Error("Connection terminated unexpectedly");
     this._queryable = false;
-    if (this._state === "connecting") this._connectError = reason;
-    else process.nextTick(() => this.emit("error", reason));
+    if (this._state === "new" || this._state === "connecting") this._connectError = reason;
+    if (this._state === "new") return; // connect() tells
+    if (this._state === "connected") process.nextTick(() => this.emit("error", reason));
     this.#close(reason).catch(() => {}); // it is gone either way
   }
 
