@@ -114,6 +114,7 @@ static struct pg_pool_settings pool_settings_of(const struct config_pool *p, con
 		.name = p->name,
 		.conninfo = p->conninfo,
 		.password = password,
+		.trust_functions = p->trust_functions,
 		.conn = { .connect_timeout_us = p->connect_timeout_us, .max_prepared = p->max_prepared_statements },
 		.core = {
 			.min_size = p->min_size,

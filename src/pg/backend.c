@@ -17,10 +17,6 @@
 #include "util/error.h"
 #include "util/log.h"
 
-enum {
-	DISCOVER_EVERY_SEC = 30,
-};
-
 static void free_timer(uv_handle_t *handle)
 {
 	free(handle->data);
@@ -143,44 +139,29 @@ static void opened(struct pg_backend *b)
 	pg_engine_kick(p->engine);
 }
 
-/* Once for each number: the limits are asked for again and again. */
-static void warn_of_limits(struct pg_pool *p)
-{
-	uint32_t fits = pool_would_fit(p->core);
-	const struct pool_settings *s = &p->core->settings;
-
-	if (fits == p->told_to_fit)
-		return;
-	p->told_to_fit = fits;
-	if (fits > 0)
-		log_warning(LOG_FIELDS(log_str("POOL", p->name), log_uint("FITS", fits)),
-			    "pool %s: max_size is %u, but the server gives no more than %u (others "
-			    "hold %u of %u)",
-			    p->name, s->max_size + s->max_overflow, fits,
-			    p->core->discovered.others, p->core->discovered.max_connections);
-}
-
 static void on_discovered(struct pg_call *call, enum pg_end end)
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
-	usec now = pg_engine_now();
 
 	if (end != PG_END_SYNCED)
 		return;
-	if (b->limits.max_connections > 0)
-		pool_discovered(b->pool->core, &b->limits, now);
-	warn_of_limits(b->pool);
+	pg_discover_done(b);
 	opened(b);
 }
 
-static void on_limits(struct pg_call *call, uint32_t tag, uint32_t set,
+static void on_answer(struct pg_call *call, uint32_t tag, uint32_t set,
 		      const struct pg_result *rows)
 {
-	struct pg_backend *b = container_of(call, struct pg_backend, call);
-
-	(void)tag;
 	(void)set;
-	pg_discover_read(rows, b->pool->n_up, &b->limits);
+	pg_discover_hear(container_of(call, struct pg_backend, call), tag, rows);
+}
+
+static void on_refusal(struct pg_call *call, uint32_t tag, uint32_t set,
+		       const struct pg_result *error)
+{
+	(void)set;
+	(void)error;
+	pg_discover_hear(container_of(call, struct pg_backend, call), tag, NULL);
 }
 
 static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set,
@@ -193,9 +174,9 @@ static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set,
 }
 
 static const struct pg_call_ops discover_ops = {
-	.on_rows = on_limits,
+	.on_rows = on_answer,
 	.on_complete = ignore_result,
-	.on_error = ignore_result, /* a role that may not look: the limits stay unknown */
+	.on_error = on_refusal,
 	.on_end = on_discovered,
 };
 
@@ -203,19 +184,23 @@ static void on_up(struct pg_conn *conn)
 {
 	struct pg_backend *b = pg_conn_owner(conn);
 	struct pg_pool *p = b->pool;
-	usec now = pg_engine_now();
 
 	p->n_up++;
 	b->is_up = true;
+	b->schema_epoch = p->schema_epoch;
 	pg_parameters_take(&p->parameters, conn);
-	if (p->discovered && usec_sub(now, p->discovered) < DISCOVER_EVERY_SEC * USEC_PER_SEC) {
+	if (!pg_discover_is_due(p, pg_engine_now())) {
 		opened(b);
 		return;
 	}
-	p->discovered = now;
 	pg_call_begin(conn, &b->call, &discover_ops);
-	(void)pg_call_execute_text(&b->call, pg_discover_sql(), PG_TAG_LABEL);
+	pg_discover_ask(b);
 	pg_call_end(&b->call);
+}
+
+static void on_altered(struct pg_conn *conn, const char *tag)
+{
+	pg_discover_altered(pg_conn_owner(conn), tag);
 }
 
 static void on_notify(struct pg_conn *conn, const char *channel, const char *payload,
@@ -233,6 +218,7 @@ static const struct pg_conn_ops conn_ops = {
 	.on_up = on_up,
 	.on_down = on_down,
 	.on_notify = on_notify,
+	.on_altered = on_altered,
 };
 
 static int make(struct pg_pool *p, struct slot *slot, struct pg_backend **ret_backend)

@@ -21,6 +21,7 @@
 #include "pg/packed.h"
 #include "pg/text.h"
 #include "util/error.h"
+#include "util/macro.h"
 
 enum {
 	ANSWERS_FIRST = 32,
@@ -240,6 +241,18 @@ static void keep_if_last(struct pg_conn *conn, PGresult **chunk)
 }
 #endif
 
+static bool may_alter(const char *tag)
+{
+	static const char *const tags[] = {
+		"ALTER ", "CREATE ", "DROP ", "DO", "ROLLBACK", "COMMIT"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(tags); i++)
+		if (tag[0] == tags[i][0] && !strncmp(tag, tags[i], strlen(tags[i])))
+			return true;
+	return false;
+}
+
 static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
 {
 	PGresult *last = steal(&conn->last_chunk);
@@ -247,6 +260,8 @@ static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *r
 	if (a->kind == PG_ANSWER_PREPARE)
 		pg_prepared_done(conn, steal(&a->prepared), true);
 	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE) {
+		if (may_alter(PQcmdStatus(result)))
+			conn->ops->on_altered(conn, PQcmdStatus(result));
 		a->call->completed = true;
 		a->call->ops->on_complete(a->call, a->tag, a->set,
 					  last && !*PQcmdStatus(result) ? last : result);

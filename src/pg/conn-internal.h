@@ -80,7 +80,7 @@ struct pg_conn {
 	struct pg_prepared *prepared;   /* owned, by text */
 	struct pg_prepared_list by_use; /* the latest first */
 	uint32_t n_prepared;
-	uint32_t generation; /* of the names: counts pg_conn_forget_prepared() */
+	uint32_t n_named; /* ever */
 };
 
 /* conn.c */

@@ -34,10 +34,7 @@ enum pg_end {
  * statement was sent with, `set` counts its parameter sets. Results are borrowed for the call.
  */
 struct pg_call_ops {
-	/*
-	 * The first thing heard of the statement: its columns are known. Rows follow in the same or
-	 * further calls.
-	 */
+	/* The statement's columns are known, before its first row or with it. */
 	void (*on_rows)(struct pg_call *call, uint32_t tag, uint32_t set,
 			const struct pg_result *rows);
 	/*
@@ -46,10 +43,7 @@ struct pg_call_ops {
 	 */
 	void (*on_complete)(struct pg_call *call, uint32_t tag, uint32_t set,
 			    const struct pg_result *result);
-	/*
-	 * The statement failed; what stands behind it up to the next Sync is not run and not heard
-	 * of.
-	 */
+	/* It failed; what stands behind it up to the next Sync is not run and not heard of. */
 	void (*on_error)(struct pg_call *call, uint32_t tag, uint32_t set,
 			 const struct pg_result *error);
 	/* A warning or notice. */
@@ -109,6 +103,8 @@ struct pg_conn_ops {
 	void (*on_down)(struct pg_conn *conn, enum pg_failure_kind kind, const char *reason);
 	void (*on_notify)(struct pg_conn *conn, const char *channel, const char *payload,
 			  int backend_pid);
+	/* A statement that may have changed the schema is done, or a COMMIT or ROLLBACK. */
+	void (*on_altered)(struct pg_conn *conn, const char *tag);
 };
 
 struct pg_conn_settings {
@@ -134,7 +130,7 @@ const char *pg_conn_parameter(const struct pg_conn *conn, const char *name);
 /* 'I' idle, 'T' in a transaction, 'E' in a failed one, 'A' a call is under way. */
 char pg_conn_transaction(const struct pg_conn *conn);
 
-/* Calls on the connection. */
+/* Calls on it. */
 unsigned pg_conn_depth(const struct pg_conn *conn);
 
 /* Puts a call on the connection, behind those that are there. */
@@ -190,8 +186,9 @@ bool pg_conn_is_cancelling(const struct pg_conn *conn);
 /* The prepared statements of the session are gone (DISCARD ALL, DEALLOCATE ALL ran). */
 void pg_conn_forget_prepared(struct pg_conn *conn);
 
-/* Takes one text's prepared statement away, because its plan does not fit any more. */
+/* Takes one text's prepared statement away, or all, because their plans do not fit any more. */
 void pg_conn_unprepare(struct pg_conn *conn, struct pg_text *text);
+void pg_conn_unprepare_all(struct pg_conn *conn);
 
 /*
  * Says goodbye (Terminate) and frees it. Calls on it end with PG_END_LOST or PG_END_NOT_SENT before

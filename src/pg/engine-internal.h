@@ -49,7 +49,14 @@ struct pg_pool {
 	struct pg_target *retired; /* owned: the one before, which connects under way may use */
 	struct pg_conn_settings conn;
 	char failure[512]; /* the last connection failure; "" after a success */
-	usec discovered;   /* when the server was last asked for its limits; 0: never */
+	/* src/pg/discover.h; 0: never, or it is to be asked again */
+	usec discovered;
+	usec discovery_us;     /* how long that took */
+	bool trust_functions;  /* the setting */
+	bool has_changers;     /* some functions may change the session */
+	bool in_doubt;         /* whether `hidden` is still true is not known */
+	char hidden[256];      /* why any statement may change the session unseen; "": none does */
+	uint32_t schema_epoch; /* counts what prepared statements may not survive */
 	struct pg_parameters parameters; /* as reported at the last connect */
 	uint32_t told_to_fit; /* the last number of connections that was warned of; 0: none */
 	unsigned n_backends;
@@ -87,7 +94,13 @@ struct pg_backend {
 	/* found while resetting: PREPARE was run somewhere out of sight */
 	bool has_user_prepared;
 	bool is_up; /* counted in pg_pool::n_up */
+	/* of `call`: discovery is a part of it */
+	bool discovering;
+	bool has_changers;
+	char hidden[256];
 	struct server_limits limits;
+	bool altered_plans, altered_functions; /* in a transaction that may not be over */
+	uint32_t schema_epoch;                 /* that its prepared statements were made in */
 	TAILQ_HEAD(, pg_task) held;   /* borrowed: granted while a cancel request was under way */
 	TAILQ_ENTRY(pg_backend) link; /* pg_pool::backends */
 };

@@ -18,6 +18,7 @@
 
 #include "core/pool.h"
 #include "core/slot.h"
+#include "pg/discover.h"
 #include "pg/engine-internal.h"
 #include "pg/reset.h"
 #include "pg/text.h"
@@ -227,10 +228,15 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
 		    const struct pg_statement *statement, uint32_t tag)
 {
 	const struct pg_class *class = &statement->text->class;
+	struct pg_backend *b = task->backend;
 	int r;
 
-	task->backend->touched |= class->touch;
-	task->backend->wrote |= !class->reads_only;
+	b->touched |= class->touch | (pg_pool_hides(b->pool) ? PG_TOUCH_UNKNOWN : 0);
+	b->wrote |= !class->reads_only;
+	if (b->schema_epoch != b->pool->schema_epoch) {
+		b->schema_epoch = b->pool->schema_epoch;
+		pg_conn_unprepare_all(task->conn);
+	}
 	r = pg_call_execute(call, statement, tag);
 	if (class->drops_prepared)
 		pg_conn_forget_prepared(task->conn);
@@ -239,8 +245,10 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
 
 void pg_task_touches(struct pg_task *task, unsigned touch)
 {
-	task->backend->touched |= touch;
-	task->backend->wrote = true;
+	struct pg_backend *b = task->backend;
+
+	b->touched |= touch | (pg_pool_hides(b->pool) ? PG_TOUCH_UNKNOWN : 0);
+	b->wrote = true;
 }
 
 usec pg_task_run_us(const struct pg_task *task)
@@ -345,6 +353,7 @@ void pg_task_finish(struct pg_engine *e, struct pg_task *task)
 	if (task->cancelling)
 		(void)uv_timer_stop(&b->timer->timer);
 	task->cancelling = false;
+	pg_discover_committed(b);
 	if (b->failed || pg_conn_state(b->conn) != PG_CONN_UP || b->depth > 1 ||
 	    !pg_reset_begin(b, task))
 		pg_backend_release(b, task);

@@ -86,6 +86,8 @@ struct pg_pool_settings {
 	const char *conninfo; /* copied */
 	const char *password; /* copied; NULL: none */
 	struct pg_conn_settings conn;
+	/* functions that are called out of sight are taken to leave the session alone */
+	bool trust_functions;
 	struct pool_settings core;
 };
 
@@ -109,6 +111,13 @@ const char *pg_pool_target(const struct pg_pool *pool);
 struct pool *pg_pool_core(const struct pg_pool *pool);
 /* The last connection failure, or "". */
 const char *pg_pool_failure(const struct pg_pool *pool);
+/*
+ * Whether any statement may change the session behind its text: then none shares a connection, and
+ * each is followed by a reset.
+ */
+bool pg_pool_hides(const struct pg_pool *pool);
+/* Which function and what calls it, for a warning; "": none. */
+const char *pg_pool_hidden(const struct pg_pool *pool);
 /* A setting that the server reported at the last connect, or NULL. */
 const char *pg_pool_parameter(const struct pg_pool *pool, const char *name);
 

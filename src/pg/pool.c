@@ -44,6 +44,8 @@ int pg_engine_add_pool(struct pg_engine *e, const struct pg_pool_settings *setti
 		return err_raise(-ENOMEM);
 	p->engine = e;
 	p->conn = settings->conn;
+	p->trust_functions = settings->trust_functions;
+	p->in_doubt = !p->trust_functions;
 	TAILQ_INIT(&p->backends);
 	r = copy(&p->name, settings->name);
 	if (r == 0)
@@ -100,6 +102,15 @@ static int change_target(struct pg_pool *p, const struct pg_pool_settings *setti
 	return 0;
 }
 
+static void change_trust(struct pg_pool *p, bool trust_functions)
+{
+	if (p->trust_functions == trust_functions)
+		return;
+	p->trust_functions = trust_functions;
+	p->in_doubt = !trust_functions;
+	p->discovered = 0;
+}
+
 int pg_engine_change_pool(struct pg_engine *e, struct pg_pool *p,
 			  const struct pg_pool_settings *settings, char *message,
 			  size_t message_bytes)
@@ -112,6 +123,7 @@ int pg_engine_change_pool(struct pg_engine *e, struct pg_pool *p,
 			return err_forward(r);
 	}
 	p->conn = settings->conn;
+	change_trust(p, settings->trust_functions);
 	pool_configure(p->core, &settings->core, pg_engine_now());
 	pg_engine_kick(e);
 	return 0;
@@ -135,6 +147,16 @@ struct pool *pg_pool_core(const struct pg_pool *p)
 const char *pg_pool_failure(const struct pg_pool *p)
 {
 	return p->failure;
+}
+
+bool pg_pool_hides(const struct pg_pool *p)
+{
+	return !p->trust_functions && (p->in_doubt || *p->hidden);
+}
+
+const char *pg_pool_hidden(const struct pg_pool *p)
+{
+	return p->trust_functions ? "" : p->hidden;
 }
 
 const char *pg_pool_parameter(const struct pg_pool *p, const char *name)

@@ -78,7 +78,8 @@ static struct pg_prepared *add(struct pg_conn *conn, struct pg_text *text, struc
 		return NULL;
 	p->text = pg_text_ref(text);
 	p->call = call;
-	(void)snprintf(p->name, sizeof(p->name), "s%u_%u", text->serial, conn->generation);
+	/* Never the same twice: a DEALLOCATE behind a failed statement is not run. */
+	(void)snprintf(p->name, sizeof(p->name), "s%u_%u", text->serial, conn->n_named++);
 	HASH_ADD_PTR(conn->prepared, text, p);
 	TAILQ_INSERT_HEAD(&conn->by_use, p, link);
 	conn->n_prepared++;
@@ -144,11 +145,6 @@ void pg_conn_forget_prepared(struct pg_conn *conn)
 {
 	struct pg_prepared *p, *next;
 
-	/*
-	 * Some may still be there, if the statement that drops them fails: the next names are
-	 * others.
-	 */
-	conn->generation++;
 	for (p = TAILQ_FIRST(&conn->by_use); p; p = next) {
 		next = TAILQ_NEXT(p, link);
 		unlink_prepared(conn, p);
@@ -168,6 +164,17 @@ void pg_conn_unprepare(struct pg_conn *conn, struct pg_text *text)
 	unlink_prepared(conn, p);
 	deallocate(conn, p->name);
 	free_prepared(p);
+}
+
+void pg_conn_unprepare_all(struct pg_conn *conn)
+{
+	struct pg_prepared *p, *next;
+
+	for (p = TAILQ_FIRST(&conn->by_use); p; p = next) {
+		next = TAILQ_NEXT(p, link);
+		if (p->state == PG_PREPARED_READY)
+			pg_conn_unprepare(conn, p->text);
+	}
 }
 
 void pg_prepared_deinit(struct pg_conn *conn)

@@ -15,6 +15,7 @@
 
 #include "core/slot.h"
 #include "pg/classify.h"
+#include "pg/discover.h"
 #include "pg/engine-internal.h"
 #include "pg/result.h"
 #include "util/macro.h"
@@ -46,6 +47,8 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 	(void)set;
 	if (tag == TAG_USER_PREPARED)
 		b->has_user_prepared = strtol(pg_result_value(rows, 0, 0), NULL, 10) > 0;
+	else
+		pg_discover_hear(b, tag, rows);
 }
 
 static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
@@ -62,10 +65,12 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
 
-	(void)tag;
 	(void)set;
 	(void)error;
-	b->reset_failed = true;
+	if (tag == PG_TAG_LIMITS || tag == PG_TAG_HIDDEN)
+		pg_discover_hear(b, tag, NULL);
+	else
+		b->reset_failed = true;
 }
 
 static void on_end(struct pg_call *call, enum pg_end end)
@@ -78,6 +83,8 @@ static void on_end(struct pg_call *call, enum pg_end end)
 		b->resetting = task; /* the failure of the connection releases it */
 		return;
 	}
+	if (b->discovering)
+		pg_discover_done(b);
 	if (b->has_user_prepared && !b->reset_failed) {
 		b->has_user_prepared = false;
 		b->touched = PG_TOUCH_PREPARED;
@@ -142,10 +149,12 @@ bool pg_reset_begin(struct pg_backend *b, struct pg_task *task)
 {
 	bool in_transaction = pg_conn_transaction(b->conn) != 'I';
 	unsigned touched = widen(b->touched);
+	bool asks;
 
 	if (task->exclusive && pg_parameters_differ(&b->pool->parameters, b->conn))
 		touched |= PG_TOUCH_SETTINGS | PG_TOUCH_ROLE;
-	if (!in_transaction && touched == 0)
+	asks = pg_discover_is_due(b->pool, pg_engine_now());
+	if (!in_transaction && touched == 0 && !asks)
 		return false;
 	b->resetting = task;
 	b->reset_failed = false;
@@ -159,6 +168,8 @@ bool pg_reset_begin(struct pg_backend *b, struct pg_task *task)
 	if (touched & PG_TOUCH_PREPARED)
 		pg_conn_forget_prepared(b->conn);
 	send_resets(b, touched);
+	if (asks)
+		pg_discover_ask(b);
 	pg_call_end(&b->call);
 	return true;
 }

@@ -306,7 +306,8 @@ static const struct pg_task_ops task_ops = {
 
 static bool may_share(const struct request *r)
 {
-	return !r->exclusive && r->n_texts == 1 && r->texts[0]->class.simple_read;
+	return !r->exclusive && r->n_texts == 1 && r->texts[0]->class.simple_read &&
+	       !pg_pool_hides(r->pool->pg);
 }
 
 static void submit_alone(struct request *r)

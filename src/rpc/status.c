@@ -227,27 +227,42 @@ static void add_clients(struct request *r, Sidepool__V1__StatusReply *reply)
 	}
 }
 
-static void add_warnings(struct request *r, Sidepool__V1__StatusReply *reply)
+static void add_warning(struct request *r, Sidepool__V1__StatusReply *reply, const char *text)
 {
-	struct rpc *rpc = r->rpc;
-	char text[256];
+	reply->warnings[reply->n_warnings] = arena_strndup(&r->arena, text, strlen(text));
+	reply->n_warnings += reply->warnings[reply->n_warnings] != NULL;
+}
 
-	reply->warnings = allocate(r, rpc->n_pools * sizeof(*reply->warnings));
-	for (size_t i = 0; reply->warnings && i < rpc->n_pools; i++) {
-		const struct pool *p = pg_pool_core(rpc->pools[i].pg);
-		uint32_t fits = pool_would_fit(p);
+static void add_pool_warnings(struct request *r, Sidepool__V1__StatusReply *reply,
+			      const struct pg_pool *pool)
+{
+	const struct pool *p = pg_pool_core(pool);
+	uint32_t fits = pool_would_fit(p);
+	char text[512];
 
-		if (fits == 0)
-			continue;
+	if (fits > 0) {
 		(void)snprintf(
 			text, sizeof(text),
 			"pool %s: max_size %u is more than the server gives; %u would fit (others hold %u of %u)",
-			pg_pool_name(rpc->pools[i].pg),
-			p->settings.max_size + p->settings.max_overflow, fits, p->discovered.others,
-			p->discovered.max_connections);
-		reply->warnings[reply->n_warnings] = arena_strndup(&r->arena, text, strlen(text));
-		reply->n_warnings += reply->warnings[reply->n_warnings] != NULL;
+			pg_pool_name(pool), p->settings.max_size + p->settings.max_overflow, fits,
+			p->discovered.others, p->discovered.max_connections);
+		add_warning(r, reply, text);
 	}
+	if (*pg_pool_hidden(pool)) {
+		(void)snprintf(text, sizeof(text),
+			       "pool %s: %s: every statement is followed by a reset",
+			       pg_pool_name(pool), pg_pool_hidden(pool));
+		add_warning(r, reply, text);
+	}
+}
+
+static void add_warnings(struct request *r, Sidepool__V1__StatusReply *reply)
+{
+	struct rpc *rpc = r->rpc;
+
+	reply->warnings = allocate(r, 2 * rpc->n_pools * sizeof(*reply->warnings));
+	for (size_t i = 0; reply->warnings && i < rpc->n_pools; i++)
+		add_pool_warnings(r, reply, rpc->pools[i].pg);
 }
 
 static bool wants(const Sidepool__V1__Status *m, Sidepool__V1__StatusPart part)

@@ -231,3 +231,39 @@ def test_what_the_daemon_adds_is_no_part_of_the_transaction(wire, pg, table):
     assert wire.values("SHOW transaction_isolation", lease=lease) == [("serializable",)]
     wire.release(lease, ROLLBACK)
     assert any(b[3] == "sidepool:modes" for b in pg.backends())
+
+
+ALTERATIONS = {
+    "alter": ("SELECT * FROM plans", "ALTER TABLE plans ADD b int DEFAULT 7", [("1", "7")]),
+    "drop": ("SELECT * FROM plans", "DROP TABLE plans; CREATE TABLE plans AS SELECT 'x' AS a", [("x",)]),
+    "view": ("SELECT * FROM planned", "CREATE OR REPLACE VIEW planned AS SELECT a, 7 AS b FROM plans", [("1", "7")]),
+}
+
+
+@pytest.fixture
+def plans(wire, pg):
+    drop = "DROP VIEW IF EXISTS planned; DROP TABLE IF EXISTS plans"
+    pg.psql(f"{drop}; CREATE TABLE plans AS SELECT 1 AS a; CREATE VIEW planned AS SELECT a FROM plans")
+    yield
+    pg.psql(drop)
+
+
+@pytest.mark.parametrize("look, alter, after", ALTERATIONS.values(), ids=ALTERATIONS)
+@pytest.mark.settings({"sidepool": {"budget": 2}})
+def test_prepared_statements_follow_the_schema(wire, plans, look, alter, after):
+    """Within the transaction that changes it, back at its ROLLBACK, and in other sessions after a COMMIT."""
+    if "DROP" in alter:
+        wire.query("DROP VIEW planned")
+    leases = [wire.lease() for _ in range(2)]
+    for lease in leases * 3:  # prepared from the second time on
+        assert wire.values(look, lease=lease) == [("1",)]
+    for end, seen in (("ROLLBACK", [("1",)]), ("COMMIT", after)):
+        wire.query("BEGIN", lease=leases[0])
+        assert wire.values(look, lease=leases[1]) == [("1",)]
+        for sql in alter.split("; "):
+            wire.query(sql, lease=leases[0])
+        assert wire.values(look, lease=leases[0]) == after
+        assert wire.values(look, lease=leases[0]) == after
+        wire.query(end, lease=leases[0])
+        assert wire.values(look, lease=leases[0]) == seen
+    assert wire.values(look, lease=leases[1]) == after
