@@ -123,9 +123,10 @@ def test_asking_far_ahead_without_reading_is_bounded(daemon):
     with Wire(daemon.socket) as wire, Wire(daemon.socket) as other:
         response = wire.query("SELECT repeat('x', 10000) FROM generate_series(1, 100000)")
         before = daemon.rss()
-        ids = [wire.send(wire.fetch_request(response.stream_id)) for _ in range(1000)]
+        # The kernel holds some 270 messages for a daemon that does not read; with more we would block.
+        ids = [wire.send(wire.fetch_request(response.stream_id)) for _ in range(200)]
         wait_until("others are served", lambda: other.values("SELECT 1"))
-        assert daemon.rss() - before < 48 * MIB
+        assert daemon.rss() - before < 24 * MIB
         total = sum(r.row_count for r in response.results)
         for i in ids:
             answer = wire.receive(i)
