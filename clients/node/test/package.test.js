@@ -6,6 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import * as exceptions from "../suites/exceptions.js";
 import { ProgramFolder } from "./lib/program-folder.js";
 
 const PACKAGE = fileURLToPath(new URL("..", import.meta.url));
@@ -30,6 +31,20 @@ test("the sources import nothing but Node and themselves", () => {
     const text = fs.readFileSync(path.join(PACKAGE, "src", name), "utf8");
     for (const [, from] of text.matchAll(/^(?:(?:import|export) [^;"]*from |import )"([^"]+)"/gm)) assert.match(from, /^(node:|\.)/, `${name}: ${from}`);
   }
+});
+
+test("NODE-POSTGRES.md names each file of node-postgres's that is not run, and the reasons", () => {
+  const page = fs.readFileSync(path.join(PACKAGE, "NODE-POSTGRES.md"), "utf8").replace(/\s+/g, " ");
+  const { PG_FILES, PG_CASES, PG_WITHOUT_SESSION } = exceptions;
+  for (const [file, reason] of Object.entries(PG_FILES)) {
+    const row = page.split("| |").find((text) => text.includes(`\`${file.replace(/^(integration|unit)\//, "")}\``) && text.includes(reason));
+    assert.ok(row, `${file}: ${reason}`);
+  }
+  for (const [file, cases] of Object.entries(PG_CASES)) {
+    assert.match(page, new RegExp(`\`${file.replace(/^integration\//, "")}\``));
+    for (const reason of Object.values(cases)) assert.ok(page.includes(reason), reason);
+  }
+  for (const file of Object.keys(PG_WITHOUT_SESSION)) assert.match(page, new RegExp(`[\`/]${file.split("/").pop()}\``));
 });
 
 test("the version is the one that the client tells", async () => {

@@ -13,7 +13,7 @@ const RESOLVE = fileURLToPath(new URL("resolve.cjs", import.meta.url));
 /** Runs Node with `pg` replaced, also in what it starts; resolves to { status, output }. */
 export function runReplaced(args, { env, folder, limitMs = 120_000 }) {
   const child = spawn(process.execPath, args, {
-    env: { ...process.env, ...env, SUITE_FOLDER: folder, NODE_OPTIONS: `--no-deprecation --require ${RESOLVE}` },
+    env: { ...process.env, ...env, SUITE_FOLDER: folder, NODE_OPTIONS: `--require ${RESOLVE}` },
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     timeout: limitMs,
