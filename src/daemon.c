@@ -33,6 +33,7 @@
 #include "pg/engine.h"
 #include "pg/target.h"
 #include "rpc/rpc.h"
+#include "rpc/settle.h"
 #include "service.h"
 #include "sp/server.h"
 #include "util/error.h"
@@ -433,7 +434,8 @@ static int make_parts(struct daemon *d)
 	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease,
 							 .notify = rpc_on_notify };
 	static const struct rpc_ops rpc_ops = { .reload = reload, .drain = drain };
-	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us };
+	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us,
+					     .probe_sql = settle_sql() };
 	struct core_settings core =
 		core_settings_of(d->config, (uint64_t)time(NULL) * USEC_PER_SEC);
 	struct sp_settings sp = sp_settings_of(d->config);

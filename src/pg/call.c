@@ -167,6 +167,12 @@ void pg_call_sync(struct pg_call *call)
 		(void)broken(conn);
 }
 
+void pg_call_flush(struct pg_call *call)
+{
+	if (!PQsendFlushRequest(call->conn->pq))
+		(void)broken(call->conn);
+}
+
 static bool last_is_sync(const struct pg_conn *conn)
 {
 	uint32_t last = (conn->answers_head + conn->answers_count - 1) & (conn->answers_size - 1);

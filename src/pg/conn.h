@@ -151,6 +151,8 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
 
 void pg_call_sync(struct pg_call *call);
+/* What stands before it is answered without waiting for the Sync. */
+void pg_call_flush(struct pg_call *call);
 void pg_call_end(struct pg_call *call);
 
 /*

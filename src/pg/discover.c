@@ -96,6 +96,9 @@ void pg_discover_ask(struct pg_backend *b)
 	pg_call_sync(&b->call);
 	if (!p->trust_functions)
 		(void)pg_call_execute_text(&b->call, hidden_sql, PG_TAG_HIDDEN);
+	pg_call_sync(&b->call);
+	if (p->engine->settings.probe_sql)
+		(void)pg_call_execute_text(&b->call, p->engine->settings.probe_sql, PG_TAG_PROBE);
 }
 
 static uint32_t number(const struct pg_result *row, int column)
@@ -137,6 +140,8 @@ void pg_discover_hear(struct pg_backend *b, uint32_t tag, const struct pg_result
 		hear_hidden(b, rows);
 	else if (tag == PG_TAG_HIDDEN)
 		(void)snprintf(b->hidden, sizeof(b->hidden), "its functions cannot be read");
+	else if (tag == PG_TAG_PROBE)
+		b->pool->runs_probe = rows;
 }
 
 /* Once for each number: the limits are asked for again and again. */

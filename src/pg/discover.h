@@ -18,6 +18,7 @@ struct pg_result;
 enum {
 	PG_TAG_LIMITS = 0x7ffffff1,
 	PG_TAG_HIDDEN = 0x7ffffff2,
+	PG_TAG_PROBE = 0x7ffffff3,
 };
 
 /* Whether the pool is to be looked at again: it was not for long, or its schema has changed. */

@@ -56,6 +56,7 @@ struct pg_pool {
 	bool has_changers;     /* some functions may change the session */
 	bool in_doubt;         /* whether `hidden` is still true is not known */
 	char hidden[256];      /* why any statement may change the session unseen; "": none does */
+	bool runs_probe;       /* pg_engine_settings::probe_sql ran without an error */
 	uint32_t schema_epoch; /* counts what prepared statements may not survive */
 	struct pg_parameters parameters; /* as reported at the last connect */
 	uint32_t told_to_fit; /* the last number of connections that was warned of; 0: none */

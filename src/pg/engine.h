@@ -66,6 +66,8 @@ struct pg_task {
 
 struct pg_engine_settings {
 	usec cancel_timeout_us;
+	/* borrowed: tried out on each server, see pg_pool_runs_probe(); NULL: none */
+	const char *probe_sql;
 };
 
 /* What the daemon hears of the pools. */
@@ -118,6 +120,8 @@ const char *pg_pool_failure(const struct pg_pool *pool);
 bool pg_pool_hides(const struct pg_pool *pool);
 /* Which function and what calls it, for a warning; "": none. */
 const char *pg_pool_hidden(const struct pg_pool *pool);
+/* Whether probe_sql can be added to others' transactions there without doing harm. */
+bool pg_pool_runs_probe(const struct pg_pool *pool);
 /* A setting that the server reported at the last connect, or NULL. */
 const char *pg_pool_parameter(const struct pg_pool *pool, const char *name);
 

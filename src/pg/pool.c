@@ -159,6 +159,11 @@ const char *pg_pool_hidden(const struct pg_pool *p)
 	return p->trust_functions ? "" : p->hidden;
 }
 
+bool pg_pool_runs_probe(const struct pg_pool *p)
+{
+	return p->runs_probe;
+}
+
 const char *pg_pool_parameter(const struct pg_pool *p, const char *name)
 {
 	return pg_parameters_get(&p->parameters, name);

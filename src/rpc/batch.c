@@ -50,8 +50,10 @@ static void run(struct request *r)
 		if (r->each_for_itself)
 			pg_call_sync(&r->call);
 	}
-	if (begin)
+	if (begin) {
+		settle_ask(r);
 		(void)pg_call_execute_text(&r->call, "COMMIT", TAG_FINISH);
+	}
 	request_end_call(r);
 }
 

@@ -49,6 +49,8 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 	struct request *r = container_of(call, struct request, call);
 	struct output_statement s;
 
+	if (tag == TAG_XACT)
+		settle_hear(r, rows);
 	if (tag >= TAG_OWN || r->dropping)
 		return;
 	s = statement_of(r, tag, set);
@@ -64,6 +66,7 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
 	struct output_statement s;
 
 	r->completed |= tag < TAG_OWN || tag == TAG_FINISH;
+	r->all_complete |= tag + 1 == r->n_texts && set + 1 == r->statements[tag].n_sets;
 	if (is_own(r, tag, result) || r->dropping)
 		return;
 	s = statement_of(r, tag, set);
@@ -118,6 +121,19 @@ static enum failure_outcome outcome_of_break_off(const struct request *r)
 	return wrote && (!r->refused || r->each_for_itself) ? FAILURE_UNKNOWN : FAILURE_FAILED;
 }
 
+/* Nothing asked for a COMMIT: what it did went with its session. */
+static bool is_undone(const struct request *r)
+{
+	return r->in_explicit && !r->is_simple && !request_commits(r);
+}
+
+static void set_undone(struct failure *f)
+{
+	failure_set(f, SIDEPOOL_E_CONNECTION_LOST,
+		    "the connection to PostgreSQL was lost, and the transaction with it");
+	f->outcome = FAILURE_FAILED;
+}
+
 /* What the end of the connection, or a cancel, means for the request. */
 static void judge(struct request *r, enum pg_end end)
 {
@@ -137,6 +153,8 @@ static void judge(struct request *r, enum pg_end end)
 		 */
 		failure_set(f, SIDEPOOL_E_CONNECTION_LOST, NULL);
 		f->outcome = FAILURE_UNKNOWN;
+		if (is_undone(r))
+			set_undone(f);
 	}
 	if (end == PG_END_SYNCED && r->broken_off)
 		f->outcome = outcome_of_break_off(r);

@@ -5,6 +5,7 @@
 #include "core/lease.h"
 #include "pg/parameters.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/settle.h"
 #include "util/buf.h"
 
 enum {
@@ -29,6 +30,7 @@ struct rpc_lease {
 	bool to_begin;                       /* begin_sql is to be run */
 	bool session_setup; /* begin_sql is a setting of the session, no transaction */
 	char begin_sql[LEASE_SQL_BYTES];
+	struct xact xact; /* the transaction that is open, once it has written */
 	char application[64];
 	char call_site[256];
 	/* complete `notifications` fields, to be told with the next answer */

@@ -25,6 +25,11 @@ struct pg_task *lease_task(struct rpc_lease *l)
 	return &l->task;
 }
 
+struct xact *lease_xact(struct rpc_lease *l)
+{
+	return &l->xact;
+}
+
 bool lease_is_held(const struct rpc_lease *l)
 {
 	return l->held;
@@ -145,6 +150,8 @@ void lease_request_ended(struct rpc_lease *l, struct request *r)
 		return;
 	}
 	transaction = pg_conn_transaction(l->task.conn);
+	if (transaction == 'I')
+		l->xact.id[0] = '\0';
 	if (l->core.state != LEASE_REVOKING)
 		lease_enter(&l->core, transaction == 'I' ? LEASE_IDLE : LEASE_IDLE_IN_TRANSACTION,
 			    now);

@@ -17,6 +17,7 @@ struct decision;
 struct pg_task;
 struct request;
 struct rpc_lease;
+struct xact;
 
 /*
  * Finds out where a request runs: its pool, its deadline, the lease that it names (r->lease) or
@@ -48,6 +49,9 @@ bool lease_is_to_begin(const struct rpc_lease *l);
  * It is a setting of the session, which holds from the next transaction on, not the begin of one.
  */
 bool lease_begin_is_setup(const struct rpc_lease *l);
+
+/* The transaction that is open on it. */
+struct xact *lease_xact(struct rpc_lease *l);
 
 /* Runs the request as soon as those before it are done. */
 void lease_enqueue(struct rpc_lease *l, struct request *r);

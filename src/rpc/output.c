@@ -219,6 +219,12 @@ void output_complete(struct output *o, const struct output_statement *s,
 	o->affected_rows += pg_result_affected(result);
 }
 
+void output_tag(struct output *o, const struct output_statement *s, const char *tag)
+{
+	open_result(o, s);
+	(void)snprintf(o->tag, sizeof(o->tag), "%s", tag);
+}
+
 void output_notice(struct output *o, const struct pg_result *notice)
 {
 	struct buf fields = BUF_NULL;

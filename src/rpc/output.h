@@ -57,6 +57,9 @@ void output_rows(struct output *o, const struct output_statement *s, const struc
 void output_complete(struct output *o, const struct output_statement *s,
 		     const struct pg_result *result);
 
+/* The end of a statement whose answer was lost, but not what it did. */
+void output_tag(struct output *o, const struct output_statement *s, const char *tag);
+
 void output_notice(struct output *o, const struct pg_result *notice);
 
 /* A failed statement of a batch that is not atomic. */

@@ -108,7 +108,7 @@ static void detach_client(struct request *r)
 
 void request_unhold(struct request *r)
 {
-	if (!r->answered || r->stream || r->call.conn || r->in_lease_queue ||
+	if (!r->answered || r->stream || r->settlement || r->call.conn || r->in_lease_queue ||
 	    r->state == REQUEST_RUNNING)
 		return;
 	if (r->ticket.state == TICKET_WAITING || r->ticket.state == TICKET_GRANTED ||
@@ -407,7 +407,7 @@ void request_abandon(struct request *r)
 	 * Its answer has nowhere to go, but who holds its idempotency key may ask again: it runs to
 	 * its end.
 	 */
-	if (r->idempotency && r->state == REQUEST_RUNNING)
+	if (r->idempotency && (r->state == REQUEST_RUNNING || r->settlement))
 		return;
 	r->answered = true;
 	if (r->state == REQUEST_RUNNING)
@@ -418,20 +418,19 @@ void request_abandon(struct request *r)
 		request_unhold(r);
 }
 
-/* The last chunk may wait for longer than the lease lives. */
-static void end_stream(struct request *r)
+/* The answer may come later than the lease lives. */
+static void leave_lease(struct request *r)
 {
 	if (r->lease)
 		(void)lease_pack_envelope(r->lease, r, &r->envelope);
 	r->lease = NULL;
-	stream_ended(r->stream);
 }
 
 void request_end(struct request *r)
 {
 	struct rpc *rpc = r->rpc;
 	struct rpc_lease *lease = r->lease;
-	bool alone = !lease && r->task.backend;
+	bool alone = !lease && r->task.backend, settles = settle_can(r);
 
 	r->state = REQUEST_ENDED;
 	if (lease)
@@ -440,12 +439,16 @@ void request_end(struct request *r)
 	 * The answer first: its client has waited for longer than the connection has. A granted
 	 * ticket keeps the request.
 	 */
+	if (r->stream || settles)
+		leave_lease(r);
 	if (r->stream)
-		end_stream(r);
-	else
+		stream_ended(r->stream);
+	else if (!settles)
 		request_answer(r);
 	if (alone)
 		pg_task_finish(rpc->engine, &r->task);
 	if (lease)
 		lease_go_on(lease);
+	if (settles)
+		settle_begin(r);
 }

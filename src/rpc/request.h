@@ -15,6 +15,7 @@
 #include "rpc/failure.h"
 #include "rpc/output.h"
 #include "rpc/run.h"
+#include "rpc/settle.h"
 #include "sidepool/v1/rpc.pb-c.h"
 #include "sp/conn.h"
 #include "util/arena.h"
@@ -24,6 +25,7 @@ struct request;
 struct rpc;
 struct rpc_lease;
 struct rpc_pool;
+struct settlement;
 struct stream;
 
 /* What differs between the kinds of request that run on a connection to PostgreSQL. */
@@ -71,6 +73,9 @@ struct request {
 	/* what its lease had to tell when it ended, for the last chunk */
 	struct buf envelope;
 	struct stream *stream; /* owned; NULL while it is one answer */
+	struct xact xact;      /* on a lease that has its own: the copy that is settled */
+	/* owned; not NULL while an outcome is looked for */
+	struct settlement *settlement;
 	/* its answer may take longer than its client is quick: not to be pipelined */
 	bool exclusive;
 	bool answered;          /* the message that made it has its answer */
@@ -84,6 +89,10 @@ struct request {
 	bool each_for_itself;   /* a batch that is not atomic */
 	bool is_simple;         /* by the simple query protocol */
 	bool begins;            /* a BEGIN of ours went ahead of it */
+	bool in_explicit;       /* it runs in a transaction that a BEGIN began */
+	bool in_transaction;    /* in one of any kind that is more than one statement */
+	bool asked_xact;        /* settle_ask() */
+	bool all_complete;      /* its last statement was done */
 	uint32_t n_ahead;       /* statements of ours in front of a simple query */
 	bool dropping;          /* no rows are wanted any more */
 	bool broken_off;        /* by request_break_off() */
@@ -134,10 +143,7 @@ struct pg_task *request_task(struct request *r);
 /* The first error counts; what comes behind it is its consequence. */
 void request_set_failure(struct request *r, const struct failure *f);
 
-/*
- * Sends the answer from r->output and r->failure, and lets the request go when nothing else holds
- * it.
- */
+/* Sends the answer from r->output and r->failure, and lets the request go. */
 void request_answer(struct request *r);
 
 /* Answers with one message, or with nothing but success (NULL), and lets the request go. */
@@ -179,9 +185,7 @@ void request_expire(struct request *r);
 void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us,
 			 const char *reason);
 
-/*
- * Ends it as fast as can be done without harm: withdrawn where it waits, cancelled where it runs.
- */
+/* Ends it without harm: withdrawn where it waits, cancelled where it runs. */
 void request_cancel(struct request *r);
 
 /* It has a failure while it runs: cancelled, and what comes of it is dropped. */

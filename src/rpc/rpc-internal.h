@@ -94,7 +94,8 @@ struct rpc {
 
 	struct rpc_pool *pools; /* owned */
 	size_t n_pools;
-	struct pg_texts *texts; /* owned */
+	struct pg_texts *texts;    /* owned */
+	struct pg_text *xact_text; /* one reference: settle_sql() */
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients;
 	struct rpc_user *users;       /* owned, by uid */

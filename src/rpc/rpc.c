@@ -9,6 +9,7 @@
 #include "rpc/lease.h"
 #include "rpc/lease-internal.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/settle.h"
 #include "util/error.h"
 
 enum {
@@ -35,6 +36,9 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 	int r;
 
 	r = pg_texts_new(&rpc->texts, TEXTS_BYTES, input->seed);
+	if (r == 0)
+		r = pg_texts_get(rpc->texts, settle_sql(), strlen(settle_sql()), NULL, 0,
+				 &rpc->xact_text);
 	if (r == 0)
 		r = idempotency_new(&rpc->idempotency, rpc->loop);
 	if (r == 0)
@@ -196,6 +200,7 @@ struct rpc *rpc_free(struct rpc *rpc)
 		return NULL;
 	requests_free_spare(rpc);
 	rpc->idempotency = idempotency_free(rpc->idempotency);
+	rpc->xact_text = pg_text_unref(rpc->xact_text);
 	rpc->texts = pg_texts_free(rpc->texts);
 	application_unref(rpc->fallback);
 	free(rpc->pools);

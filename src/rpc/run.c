@@ -33,14 +33,14 @@ static const char *take_begin(struct request *r)
 		sql = "BEGIN READ ONLY";
 
 	r->begins = sql && !(r->lease && lease_begin_is_setup(r->lease));
+	r->in_explicit |= r->begins;
 	return sql;
 }
 
 static const char *finish_sql(const struct request *r)
 {
-	bool in_transaction = r->begins ||
-			      pg_conn_transaction(request_task((struct request *)r)->conn) != 'I' ||
-			      (r->n_texts > 0 && r->texts[0]->class.verb == PG_VERB_BEGIN);
+	bool in_transaction =
+		r->in_explicit || (r->n_texts > 0 && r->texts[0]->class.verb == PG_VERB_BEGIN);
 
 	if (is_read_only(r))
 		return "COMMIT";
@@ -57,17 +57,39 @@ static bool writes(const struct request *r)
 	return false;
 }
 
+bool request_commits(const struct request *r)
+{
+	if (!r->in_explicit)
+		return r->in_transaction;
+	for (size_t i = 0; i < r->n_texts; i++)
+		if (r->texts[i]->class.verb == PG_VERB_COMMIT)
+			return true;
+	return r->finishes_lease && r->message->finish == SIDEPOOL__V1__FINISH__FINISH_COMMIT;
+}
+
+static bool is_atomic_batch(const struct request *r)
+{
+	return r->message->kind_case == SIDEPOOL__V1__REQUEST__KIND_BATCH && !r->each_for_itself;
+}
+
+/* To be asked before anything is sent; a connection that is shared is in none. */
+static bool is_in_transaction(struct request *r)
+{
+	return r->lease && pg_conn_transaction(request_task(r)->conn) != 'I';
+}
+
 void request_begin_call(struct request *r)
 {
 	struct pg_task *task = request_task(r);
 	const char *begin;
 
 	r->completed = false;
+	r->in_explicit = is_in_transaction(r);
 	pg_call_begin(task->conn, &r->call, &request_call_ops);
-	/* Not within a transaction that has begun. */
-	if (pg_conn_transaction(task->conn) == 'I' || !r->lease)
+	if (!r->in_explicit)
 		pg_task_prepare(task, &r->call, writes(r));
 	begin = take_begin(r);
+	r->in_transaction = r->in_explicit || is_atomic_batch(r);
 	if (begin && pg_call_execute_text(&r->call, begin, TAG_BEGIN) < 0)
 		fail_to_send(r);
 	if (begin && !r->begins)
@@ -84,6 +106,7 @@ void request_end_call(struct request *r)
 {
 	const char *finish = finish_sql(r);
 
+	settle_ask(r);
 	if (finish && pg_call_execute_text(&r->call, finish, TAG_FINISH) < 0)
 		fail_to_send(r);
 	pg_call_end(&r->call);
@@ -108,9 +131,11 @@ static char *join(struct request *r, const char *begin, const char *sql, const c
 void request_run_simple(struct request *r, const char *sql, unsigned touch)
 {
 	struct pg_task *task = request_task(r);
-	const char *begin = take_begin(r);
+	const char *begin;
 	char *text;
 
+	r->in_explicit = is_in_transaction(r);
+	begin = take_begin(r);
 	r->is_simple = true;
 	r->completed = false;
 	/* One text is one transaction: a setting for the next one would come too late. */

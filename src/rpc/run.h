@@ -2,6 +2,7 @@
 #pragma once
 /* How the kinds of request put their statements on the connection. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,11 @@ enum {
 	TAG_OWN = 0x7ffffe00, /* the first of them */
 	TAG_BEGIN = 0x7ffffe01,
 	TAG_FINISH = 0x7ffffe02,
+	TAG_XACT = 0x7ffffe03,
 };
+
+/* Whether what its transaction has written is to be committed with it. */
+bool request_commits(const struct request *r);
 
 /* Begins the call: BEGIN first, where it is due. */
 void request_begin_call(struct request *r);
