@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { generateClient } from "./lib/prisma-client.js";
 import { ProgramFolder } from "./lib/program-folder.js";
 import { Daemon, Postgres, skip } from "./lib/servers.js";
 
@@ -39,6 +41,23 @@ describe("examples", { skip }, () => {
     assert.equal(status, 0, output);
     return output;
   }
+
+  // The first: Prisma begins in a schema that is empty.
+  test("prisma", async () => {
+    const program = folder.addFolder("prisma", fileURLToPath(new URL("../examples/prisma", import.meta.url)));
+    fs.writeFileSync(`${program}/package.json`, '{ "type": "module" }');
+    await generateClient(program);
+    const steps = [
+      ["migrate.mjs", /^migrated: 20260101000000_library\n$/],
+      ["migrate.mjs", /^migrated: nothing\n$/],
+      ["main.mjs", /^prisma: .+\n$/],
+    ];
+    for (const [name, wanted] of steps) {
+      const { status, output } = await folder.run(name, { SIDEPOOL_SOCKET: daemon.socket }, program);
+      assert.equal(status, 0, output);
+      assert.match(output, wanted);
+    }
+  });
 
   for (const name of examples) {
     test(name, async () => {

@@ -101,6 +101,36 @@ describe("sidepool/prisma", { skip }, () => {
     assert.equal((await kindOf(nowhere.queryRaw(query("select 1")))).kind, "DatabaseNotReachable");
   });
 
+  test("an adapter of a session has one connection, and what uses it takes turns", async () => {
+    assert.throws(() => new PrismaSidepool({ lease: "forever" }), /"transaction" or "session"/);
+    const session = await new PrismaSidepool({ socket: daemon.socket, lease: "session" }).connect();
+    await session.executeRaw(query("select pg_advisory_lock(1)"));
+    await session.executeScript("create temp table mine (a int); insert into mine values (1)");
+    const tx = await session.startTransaction();
+    await tx.executeRaw(query("insert into mine values (2)"));
+    const outside = session.queryRaw(query("select a from mine"));
+    await tx.executeRaw(query("insert into mine values (3)"));
+    await tx.executeRaw(query("ROLLBACK"));
+    await tx.rollback();
+    assert.deepEqual((await outside).rows, [[1]]);
+    const left = await session.startTransaction();
+    await left.executeRaw(query("insert into mine values (4)"));
+    await left.commit(); // without the engine's COMMIT: rolled back
+    assert.deepEqual((await session.queryRaw(query("select a from mine"))).rows, [[1]]);
+    const locks = "select count(*)::int from pg_locks where locktype = 'advisory'";
+    assert.deepEqual((await adapter.queryRaw(query(locks))).rows, [[1]]);
+    await session.dispose();
+    while ((await adapter.queryRaw(query(locks))).rows[0][0] > 0); // it is reset after it was given back
+  });
+
+  test("a shadow database is a pool of its own", async () => {
+    await assert.rejects(factory.connectToShadowDb(), /shadowPool/);
+    const shadow = await new PrismaSidepool({ socket: daemon.socket, shadowPool: "main" }).connectToShadowDb();
+    assert.deepEqual((await shadow.queryRaw(query("select current_database()"))).rows, [["postgres"]]);
+    await shadow.dispose();
+    await assert.rejects(new PrismaSidepool({ socket: daemon.socket, shadowPool: "none" }).connectToShadowDb(), /none/);
+  });
+
   test("as the client binds it, errors are results", async () => {
     const bound = await bindSqlAdapterFactory(factory).connect();
     assert.ok(bound.ok);

@@ -43,10 +43,25 @@ export interface SqlAdapter extends SqlQueryable {
   dispose(): Promise<void>;
 }
 
+export interface PrismaOptions extends Options {
+  /** @default "public", by PostgreSQL's search_path */
+  schema?: string;
+  /** How long a transaction may hold its connection, in ms. */
+  holdMs?: number;
+  /**
+   * "session": one connection for as long as the adapter lives, as migrations need it; what uses it takes turns.
+   * @default "transaction"
+   */
+  lease?: "transaction" | "session";
+  /** The pool of a database that migrations may be tried in, and that is emptied for it. */
+  shadowPool?: string;
+}
+
 /** The driver adapter for Prisma 7: new PrismaClient({ adapter: new PrismaSidepool() }) */
 export class PrismaSidepool {
-  constructor(options?: Options & { schema?: string; holdMs?: number });
+  constructor(options?: PrismaOptions);
   readonly provider: "postgres";
   readonly adapterName: string;
   connect(): Promise<SqlAdapter>;
+  connectToShadowDb(): Promise<SqlAdapter>;
 }

@@ -27,10 +27,17 @@ export class ProgramFolder {
     return file;
   }
 
+  /** Puts a copy of a folder there; returns its path. */
+  addFolder(name, from) {
+    const folder = path.join(this.path, name);
+    fs.cpSync(from, folder, { recursive: true });
+    return folder;
+  }
+
   /** Runs it; resolves to { status, output }. */
-  run(file, env) {
+  run(file, env, cwd = this.path) {
     const args = ["--preserve-symlinks", "--preserve-symlinks-main", "--no-warnings", file];
-    const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, cwd: this.path, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, cwd, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (text) => (output += text));
     return new Promise((resolve, reject) => {
