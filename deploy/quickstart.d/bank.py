@@ -1,70 +1,60 @@
 # SPDX-License-Identifier: MIT
-"""The quickstart's Python program: callers of an asyncio loop that share one connection to the daemon."""
+"""The quickstart's Python program, on the sidepool package: callers of an asyncio loop that share one socket to the daemon."""
 import asyncio
 import json
-import os
 import random
 import sys
 
-from sp import Client, Request, statement
+import sidepool
+import sidepool.aio
 
 CALLERS, ROUNDS = 60, 150
-COMMIT = 1
 told = {"program": "python", "callers": CALLERS, "reads": 0, "transfers": 0, "batches": 0, "streamed": 0, "errors": 0}
 
 
-async def read(client):
-    await client.query("SELECT balance FROM sidepool_quickstart.account WHERE id = $1::int", [random.randint(1, 500)])
+async def read(conn):
+    cur = await conn.execute("SELECT balance FROM sidepool_quickstart.account WHERE id = %s", [random.randint(1, 500)])
+    assert await cur.fetchone()
     told["reads"] += 1
 
 
-async def transfer(client):
-    """A transaction of two statements is two messages: BEGIN travels with the first, COMMIT with the last."""
+async def transfer(conn):
     low, high = sorted(random.sample(range(1, 501), 2))
     amount = random.randint(-20, 20)
-    move = "UPDATE sidepool_quickstart.account SET balance = balance + $1::bigint WHERE id = $2::int"
-    first = await client.query(move, [-amount, low], begin=True)
-    await client.query(move, [amount, high], lease=first.lease, finish=COMMIT)
+    move = "UPDATE sidepool_quickstart.account SET balance = balance + %s WHERE id = %s"
+    async with conn.transaction():
+        await conn.execute(move, [-amount, low])
+        await conn.execute(move, [amount, high])
     told["transfers"] += 1
 
 
-async def batch(client):
-    request = Request()
-    request.batch.atomic = True
-    for i in range(10):
-        sql = "INSERT INTO sidepool_quickstart.note (program, body) VALUES ($1, $2)"
-        statement(request.batch.statements.add(), sql, ["python", f"note {i}"])
-    await client.call(request)
+async def batch(conn):
+    """executemany() is one message, all or nothing."""
+    sql = "INSERT INTO sidepool_quickstart.note (program, body) VALUES (%s, %s)"
+    await conn.cursor().executemany(sql, [("python", f"note {i}") for i in range(10)])
     told["batches"] += 1
 
 
-async def stream(client):
-    answer = await client.query("SELECT g, repeat('x', 100) FROM generate_series(1, 50000) g")
-    while True:
-        told["streamed"] += sum(r.row_count for r in answer.results)
-        if not answer.stream_id:
-            return
-        request = Request()
-        request.fetch.stream_id = answer.stream_id
-        answer = await client.call(request)
+async def stream(conn):
+    async for _ in conn.cursor().stream("SELECT g, repeat('x', 100) FROM generate_series(1, 50000) g"):
+        told["streamed"] += 1
 
 
-async def caller(client, number):
-    for i in range(ROUNDS):
-        work = batch if i % 10 == 9 else transfer if i % 2 else read
-        try:
-            await work(client)
-        except Exception as e:
-            told["errors"] += 1
-            print(f"python: {e}", file=sys.stderr)
-    if number == 0:
-        await stream(client)
+async def caller(number):
+    async with await sidepool.aio.connect(application="bank-python", autocommit=True) as conn:
+        for i in range(ROUNDS):
+            work = batch if i % 10 == 9 else transfer if i % 2 else read
+            try:
+                await work(conn)
+            except sidepool.Error as e:
+                told["errors"] += 1
+                print(f"python: {e}", file=sys.stderr)
+        if number == 0:
+            await stream(conn)
 
 
 async def main():
-    client = await Client().open(os.environ["SIDEPOOL_SOCKET"], "bank-python")
-    await asyncio.gather(*(caller(client, n) for n in range(CALLERS)))
-    client.close()
+    await asyncio.gather(*(caller(n) for n in range(CALLERS)))
     print(json.dumps(told))
 
 

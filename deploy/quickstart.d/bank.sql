@@ -1,4 +1,5 @@
 -- SPDX-License-Identifier: MIT
+SET LOCAL client_min_messages = warning;
 DROP SCHEMA IF EXISTS sidepool_quickstart CASCADE;
 CREATE SCHEMA sidepool_quickstart;
 CREATE TABLE sidepool_quickstart.account (id int PRIMARY KEY, balance bigint NOT NULL);
