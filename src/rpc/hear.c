@@ -116,7 +116,7 @@ static void on_flushed(struct pg_call *call)
  */
 static enum failure_outcome outcome_of_break_off(const struct request *r)
 {
-	bool wrote = r->n_texts != 1 || !r->texts[0]->class.reads_only;
+	bool wrote = r->n_texts != 1 || !r->texts[0]->class.reads_only || request_commits(r);
 
 	return wrote && (!r->refused || r->each_for_itself) ? FAILURE_UNKNOWN : FAILURE_FAILED;
 }
@@ -132,6 +132,27 @@ static void set_undone(struct failure *f)
 	failure_set(f, SIDEPOOL_E_CONNECTION_LOST,
 		    "the connection to PostgreSQL was lost, and the transaction with it");
 	f->outcome = FAILURE_FAILED;
+}
+
+/* Why we ended it, where we did. */
+static bool set_ended_by_us(struct request *r)
+{
+	struct failure *f = &r->failure;
+
+	if (r->stream && stream_timed_out(r->stream))
+		failure_set(f, SIDEPOOL_E_FETCH_TIMEOUT, NULL);
+	else if (r->timed_out)
+		failure_set(f,
+			    r->statement_timeout ? SIDEPOOL_E_STATEMENT_TIMEOUT
+						 : SIDEPOOL_E_DEADLINE_EXCEEDED,
+			    NULL);
+	else if (r->lease && lease_close_code(r->lease))
+		failure_set(f, lease_close_code(r->lease), NULL);
+	else if (r->cancelled)
+		failure_set(f, SIDEPOOL_E_CANCELLED, NULL);
+	else
+		return false;
+	return true;
 }
 
 /* What the end of the connection, or a cancel, means for the request. */
@@ -158,20 +179,15 @@ static void judge(struct request *r, enum pg_end end)
 	}
 	if (end == PG_END_SYNCED && r->broken_off)
 		f->outcome = outcome_of_break_off(r);
+	/* It came to its end before the cancel did, and rows of it were dropped by then. */
+	if (end == PG_END_SYNCED && r->dropping && !f->code) {
+		if (set_ended_by_us(r))
+			f->outcome = outcome_of_break_off(r);
+		return;
+	}
 	if (strcmp(f->sqlstate, "57014") != 0 && !(end == PG_END_LOST && r->timed_out))
 		return;
-	if (r->stream && stream_timed_out(r->stream))
-		failure_set(f, SIDEPOOL_E_FETCH_TIMEOUT, NULL);
-	else if (r->timed_out)
-		failure_set(f,
-			    r->statement_timeout ? SIDEPOOL_E_STATEMENT_TIMEOUT
-						 : SIDEPOOL_E_DEADLINE_EXCEEDED,
-			    NULL);
-	else if (r->lease && lease_close_code(r->lease))
-		failure_set(f, lease_close_code(r->lease), NULL);
-	else if (r->cancelled)
-		failure_set(f, SIDEPOOL_E_CANCELLED, NULL);
-	else
+	if (!set_ended_by_us(r))
 		return;
 	/* PostgreSQL said that it stopped; that outweighs what the code usually means. */
 	if (end == PG_END_SYNCED)

@@ -2,7 +2,7 @@
 """Results of many chunks, and COPY."""
 import pytest
 from lib.wait import wait_until
-from lib.wire import COMMIT, CODES, Failed, Request, Wire, rows
+from lib.wire import CODES, COMMIT, OUTCOMES, Failed, Request, Wire, rows
 
 MIB = 1024 * 1024
 
@@ -62,6 +62,26 @@ def test_a_client_that_does_not_fetch_loses_its_stream(wire, daemon):
         wait_until("its connection is free", lambda: other.status().pools[0].in_use == 0)
     answer = wire.receive(wire.send(wire.fetch_request(response.stream_id)))
     assert CODES[answer.error.code] == "FETCH_TIMEOUT"
+
+
+@pytest.mark.settings({"sidepool": {"fetch_timeout": "200ms", "max_chunk_bytes": "64KiB"}})
+@pytest.mark.parametrize(
+    "sql, deadline_ms, code, outcome",
+    [
+        ("SELECT g, repeat('x', 1000) FROM generate_series(1, 200) g", 0, "FETCH_TIMEOUT", "failed"),
+        ("SELECT g, repeat('x', 1000) FROM generate_series(1, 200) g", 100, "DEADLINE_EXCEEDED", "failed"),
+        ("INSERT INTO late SELECT g FROM generate_series(1, 200) g RETURNING a, repeat('x', 1000)", 100, "DEADLINE_EXCEEDED", "unknown"),
+    ],
+)
+def test_a_stream_given_up_after_its_statement_was_done_is_no_success(wire, daemon, pg, sql, deadline_ms, code, outcome):
+    """The rest fits into the sockets' buffers, so that PostgreSQL has nothing left to cancel: the dropped rows have to be told."""
+    pg.sql("DROP TABLE IF EXISTS late; CREATE TABLE late (a int)")
+    response = wire.query(sql, deadline_ms=deadline_ms)
+    assert response.stream_id
+    with Wire(daemon.socket) as other:
+        wait_until("its connection is free", lambda: other.status().pools[0].in_use == 0)
+    answer = wire.receive(wire.send(wire.fetch_request(response.stream_id)))
+    assert (CODES[answer.error.code], OUTCOMES[answer.error.outcome]) == (code, outcome) and not answer.results
 
 
 def test_another_clients_stream_is_out_of_reach(daemon, wire):
