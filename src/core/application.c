@@ -225,6 +225,24 @@ usec application_oldest(const struct application *app)
 	return oldest;
 }
 
+const struct application *application_waiting_most(const struct pool *p, uint32_t *ret_n)
+{
+	const struct application *app, *most = NULL;
+	uint32_t n;
+
+	*ret_n = 0;
+	TAILQ_FOREACH (app, &p->core->applications, link) {
+		if (p->index >= app->n_queues || !app->queues[p->index])
+			continue;
+		n = queue_waiting(app->queues[p->index]);
+		if (n > *ret_n) {
+			*ret_n = n;
+			most = app;
+		}
+	}
+	return most;
+}
+
 struct application *application_next(const struct core *c, const struct application *after)
 {
 	return after ? TAILQ_NEXT(after, link) : TAILQ_FIRST(&c->applications);

@@ -73,6 +73,9 @@ struct application *application_ref(struct application *app);
 /* A new share, in force from the next decision on. */
 void application_configure(struct application *app, const struct share_settings *share, usec now);
 
+/* Whose tickets wait most at the pool, and how many they are; NULL if none wait. */
+const struct application *application_waiting_most(const struct pool *p, uint32_t *ret_n);
+
 /* Since when its oldest waiting ticket waits; USEC_NEVER if none does. */
 usec application_oldest(const struct application *app);
 

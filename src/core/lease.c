@@ -141,7 +141,8 @@ bool lease_may_enter(const struct lease *l, enum lease_state to)
 static void enter(struct lease *l, enum lease_state to, usec now)
 {
 	l->state = to;
-	l->state_since = now;
+	if (to != LEASE_REVOKING)
+		l->state_since = now; /* what it is revoked for counts from then */
 	l->warned = false;
 }
 

@@ -158,6 +158,20 @@ int view_print(const struct sidepool_result *r, const struct view_column *column
 	return CTL_OK;
 }
 
+/* What does not fit into 80 columns: a sentence for each. */
+static int put_leases(const struct sidepool_result *r)
+{
+	int id = sidepool_fnumber(r, "lease_id"), blame = sidepool_fnumber(r, "blame");
+	int status = view_print(r, leases, COUNT(leases));
+
+	for (size_t row = 0; id >= 0 && blame >= 0 && row < sidepool_nrows(r); row++)
+		if (sidepool_length(r, row, (size_t)blame) > 0)
+			printf("%slease %s: %s\n", row ? "" : "\n",
+			       sidepool_value(r, row, (size_t)id),
+			       sidepool_value(r, row, (size_t)blame));
+	return status;
+}
+
 int view_table(const struct sidepool_result *r, enum sidepool_table table)
 {
 	switch (table) {
@@ -166,7 +180,7 @@ int view_table(const struct sidepool_result *r, enum sidepool_table table)
 	case SIDEPOOL_TABLE_APPLICATIONS:
 		return view_print(r, applications, COUNT(applications));
 	case SIDEPOOL_TABLE_LEASES:
-		return view_print(r, leases, COUNT(leases));
+		return put_leases(r);
 	case SIDEPOOL_TABLE_CLIENTS:
 		return view_print(r, clients, COUNT(clients));
 	default:

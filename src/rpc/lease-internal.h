@@ -10,6 +10,7 @@
 
 enum {
 	LEASE_SQL_BYTES = 128,
+	LEASE_BLAME_BYTES = 512,
 };
 
 struct rpc_lease {
@@ -40,6 +41,9 @@ struct rpc_lease {
 };
 
 void lease_close(struct rpc_lease *l);
+
+/* Who holds it, from where, since when, and who waits: a sentence's length. */
+void lease_blame(const struct rpc_lease *l, char *text, size_t size);
 
 /* "running", "idle", "idle in transaction". */
 const char *lease_state_text(const struct rpc_lease *l);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Lease, Release, Renew; and what answers, the log and the core say of a lease. */
+#include <stdio.h>
 #include <string.h>
 
+#include "core/application.h"
 #include "rpc/kinds.h"
 #include "rpc/lease-internal.h"
 #include "rpc/lease.h"
@@ -191,21 +193,37 @@ void lease_notified(struct rpc_lease *l, const char *channel, const char *payloa
 
 /* ---- what the core decides ---- */
 
+/* "pid 4121 cron-reports.service seed.ts:88 idle in transaction 41 s, 6 of api waiting" */
+void lease_blame(const struct rpc_lease *l, char *text, size_t size)
+{
+	const struct client *c = l->client;
+	const struct application *waits;
+	uint32_t n_waiting;
+	int n;
+
+	n = snprintf(text, size, "pid %d %s%s%s %s %.0f s", c ? (int)c->facts.pid : 0,
+		     c && c->facts.unit[0] ? c->facts.unit : l->application,
+		     l->call_site[0] ? " " : "", l->call_site, lease_state_text(l),
+		     (double)usec_sub(rpc_now(), l->core.state_since) / USEC_PER_SEC);
+	waits = application_waiting_most(pg_pool_core(l->pool->pg), &n_waiting);
+	if (waits && n >= 0 && (size_t)n < size)
+		(void)snprintf(text + n, size - (size_t)n, ", %u of %s waiting", n_waiting,
+			       waits->name);
+}
+
 static void tell(const struct rpc_lease *l, const char *what)
 {
 	const struct client *c = l->client;
-	usec now = rpc_now();
-	double seconds = (double)usec_sub(now, l->core.state_since) / USEC_PER_SEC;
+	char blame[LEASE_BLAME_BYTES];
 
+	lease_blame(l, blame, sizeof(blame));
 	log_warning(LOG_FIELDS(log_str("APPLICATION", l->application),
 			       log_str("POOL", l->pool->config->name),
 			       log_uint("LEASE", l->core.id), log_int("PID", c ? c->facts.pid : 0),
 			       log_str("UNIT", c ? c->facts.unit : ""),
 			       log_str("CALL_SITE", l->call_site)),
-		    "lease of %s (pid %d%s%s%s%s) %s: %s for %.0f s, %u waiting", l->application,
-		    c ? (int)c->facts.pid : 0, c && c->facts.unit[0] ? " " : "",
-		    c ? c->facts.unit : "", l->call_site[0] ? " " : "", l->call_site, what,
-		    lease_state_text(l), seconds, pg_pool_core(l->pool->pg)->waiting);
+		    "lease %llu of %s %s: %s", (unsigned long long)l->core.id, l->application, what,
+		    blame);
 }
 
 static enum sidepool_error_code code_of(enum revocation why)

@@ -158,8 +158,10 @@ static void add_applications(struct request *r, Sidepool__V1__StatusReply *reply
 	}
 }
 
-static void fill_lease(const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
+static void fill_lease(struct request *r, const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
 {
+	char *blame = allocate(r, LEASE_BLAME_BYTES);
+
 	sidepool__v1__lease_status__init(m);
 	m->lease_id = l->core.id;
 	m->pool = l->pool->config->name;
@@ -175,6 +177,10 @@ static void fill_lease(const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
 				? 0
 				: usec_sub(l->core.expires, rpc_now()) / USEC_PER_MS;
 	m->backend_pid = l->task.conn ? (uint32_t)pg_conn_backend_pid(l->task.conn) : 0;
+	if (blame) {
+		lease_blame(l, blame, LEASE_BLAME_BYTES);
+		m->blame = blame;
+	}
 }
 
 static void add_leases(struct request *r, Sidepool__V1__StatusReply *reply)
@@ -191,7 +197,7 @@ static void add_leases(struct request *r, Sidepool__V1__StatusReply *reply)
 		TAILQ_FOREACH (l, &c->leases, link) {
 			if (!l->held)
 				continue;
-			fill_lease(l, m);
+			fill_lease(r, l, m);
 			reply->leases[reply->n_leases++] = m++;
 		}
 	}

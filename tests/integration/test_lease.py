@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Leases: transactions in few messages, fencing, time limits, and what becomes of them when their client is gone."""
+import os
+import re
+import subprocess
+
 import pytest
 from lib.wait import wait_until
 from lib.wire import COMMIT, ROLLBACK, Failed, Request, Wire, rows
 
 ACTIVE, FAILED, IDLE = 2, 3, 1
+COMMAND = os.environ.get("SIDEPOOL", "sidepool")
 
 
 @pytest.fixture
@@ -231,6 +236,34 @@ def test_what_the_daemon_adds_is_no_part_of_the_transaction(wire, pg, table):
     assert wire.values("SHOW transaction_isolation", lease=lease) == [("serializable",)]
     wire.release(lease, ROLLBACK)
     assert any(b[3] == "sidepool:modes" for b in pg.backends())
+
+
+def named(wire, name):
+    request = Request()
+    request.hello.application_name = name
+    wire.call(request)
+    return wire
+
+
+@pytest.mark.settings({"sidepool": {"budget": 1, "idle_transaction_timeout": "3s"}})
+def test_who_holds_the_pool_and_who_waits_is_told(daemon, pg, table):
+    """In status, in `sidepool leases`, and in the log before the lease is revoked and then."""
+    with Wire(daemon.socket) as holder, Wire(daemon.socket) as api:
+        held = named(holder, "seeds").query("INSERT INTO item VALUES (1)", begin=True, call_site="seed.ts:88").lease
+        ids = [named(api, "api").send(api.query_request("SELECT 1")) for _ in range(3)]
+        wait_until("all wait", lambda: holder.status().pools[0].waiting == 3)
+        (lease,) = holder.status().leases
+        blame = r"pid \d+ \S+ seed.ts:88 idle in transaction \d s, 3 of api waiting"
+        assert re.fullmatch(blame, lease.blame)
+        listed = subprocess.run([COMMAND, "leases", "--socket", daemon.socket], capture_output=True, text=True, check=True)
+        assert re.search(rf"^lease {lease.lease_id}: {blame}$", listed.stdout, re.M)
+        assert not any(api.receive(i).HasField("error") for i in ids)
+        with pytest.raises(Failed) as e:
+            holder.query("SELECT 1", lease=held)
+        assert e.value.code == "IDLE_IN_TRANSACTION"
+    for what in ("will be revoked", "is revoked"):
+        told = re.search(rf"lease {lease.lease_id} of seeds {what}: {blame}", daemon.log())
+        assert told and "transaction 0 s" not in told[0]
 
 
 ALTERATIONS = {
