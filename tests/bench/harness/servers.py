@@ -9,8 +9,7 @@ import shutil
 import subprocess
 import tempfile
 
-from lib import processes
-from lib.daemon import Daemon
+from lib import daemon, processes
 from lib.postgres import Postgres, programs
 from lib.wait import wait_until
 
@@ -27,6 +26,11 @@ SELECT g::int AS id, (g * 1.25)::numeric(12, 2) AS price, 'name of item ' || g A
 FROM generate_series(1, 1000000) g;
 VACUUM ANALYZE bench_stream;
 """
+
+
+def use(build):
+    """The daemon of this build is meant."""
+    daemon.BINARY = str(build / "src" / "sidepoold")
 
 
 def allow_descriptors():
@@ -136,7 +140,7 @@ class Bouncer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
-class Sidepool(Daemon):
+class Sidepool(daemon.Daemon):
     """sidepoold with as many connections as PgBouncer has."""
 
     def __init__(self, database, connections=CONNECTIONS, **settings):
