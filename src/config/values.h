@@ -101,6 +101,9 @@ struct config {
 	char *socket_group;
 	uint32_t socket_uid; /* socket_owner, looked up; UINT32_MAX: unchanged */
 	uint32_t socket_gid;
+	char *events_socket; /* a path, "auto" or "off" */
+	uint32_t events_buffer;
+	bool events_statements;
 	uint32_t budget;
 	uint32_t queue_limit;
 	uint32_t max_connecting;
@@ -110,6 +113,7 @@ struct config {
 	uint32_t max_requests_per_client;
 	uint32_t max_leases_per_uid;
 	uint32_t max_streams_per_uid;
+	uint32_t max_listens_per_uid;
 	uint64_t max_memory_per_uid_bytes;
 	usec greeting_timeout_us;
 	usec shutdown_timeout_us;
