@@ -223,7 +223,11 @@ static void on_granted(struct pg_task *task)
 {
 	struct request *r = container_of(task, struct request, task);
 
-	request_run(r);
+	/* Cancelled since the core decided, or while a cancel held it up: it was told so, not sent. */
+	if (r->state == REQUEST_ENDED)
+		pg_task_finish(r->rpc->engine, task);
+	else
+		request_run(r);
 }
 
 void request_set_refusal(struct request *r, enum refusal why, usec retry_after_us,
@@ -374,6 +378,9 @@ static void leave_queue(struct request *r)
 
 void request_cancel(struct request *r)
 {
+	/* The first request with its idempotency key may have done by now what it asks for. */
+	bool repeats = r->repeats;
+
 	r->cancelled = true;
 	if (r->state == REQUEST_RUNNING) {
 		stop(r);
@@ -384,7 +391,7 @@ void request_cancel(struct request *r)
 	leave_queue(r);
 	r->state = REQUEST_ENDED;
 	failure_set(&r->failure, SIDEPOOL_E_CANCELLED, NULL);
-	r->failure.outcome = FAILURE_NOT_SENT;
+	r->failure.outcome = repeats ? FAILURE_UNKNOWN : FAILURE_NOT_SENT;
 	request_answer(r);
 }
 

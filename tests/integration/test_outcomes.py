@@ -166,3 +166,43 @@ def test_a_second_that_expires_while_the_first_is_being_cancelled_is_cancelled_t
     assert {told(wire.receive(i))[0] for i in ids} <= {"DEADLINE_EXCEEDED", "ACQUIRE_TIMEOUT", "DEADLINE_UNREACHABLE"}
     with Wire(daemon.socket) as other:
         assert other.values("SELECT 1") == [("1",)]
+
+
+@pytest.mark.settings({"sidepool": {"budget": 2}})
+def test_what_was_cancelled_before_it_was_sent_is_not_sent_later(daemon, pg):
+    """A request that is held up because its connection is just being cancelled for another can itself be cancelled meanwhile."""
+    told, clients = {}, [Wire(daemon.socket) for _ in range(4)]
+    for i in range(300):
+        asked = []
+        for n, wire in enumerate(clients):
+            key = 4 * i + n
+            number = wire.send(wire.query_request("INSERT INTO effect SELECT $1::int", [str(key)]))
+            if (i + n) % 3:
+                wire.values("SELECT 1")  # far enough for PostgreSQL to be at work
+            request = Request()
+            request.cancel.request_id = number
+            asked.append((wire, key, number, wire.send(request)))
+        for wire, key, number, cancel in asked:
+            response = wire.receive(number)
+            told[key] = OUTCOMES[response.error.outcome] if response.HasField("error") else "success"
+            wire.receive(cancel)
+    for wire in clients:
+        wire.close()
+    there = {a for (a,) in pg.sql("SELECT a FROM effect")}
+    assert "not sent" in told.values() and "success" in told.values()
+    assert not [k for k, t in told.items() if k in there and t in ("not sent", "failed") or k not in there and t == "success"]
+
+
+def test_a_repetition_that_is_cancelled_does_not_know_what_the_first_did(wire, pg):
+    with pg.connect() as barrier:
+        barrier.execute("SELECT pg_advisory_lock(59)")
+        sql = "WITH w AS MATERIALIZED (SELECT pg_advisory_xact_lock(59)) INSERT INTO effect SELECT 1 FROM w"
+        first = wire.send(wire.query_request(sql, key=b"twice"))
+        again = wire.send(wire.query_request(sql, key=b"twice"))
+        wait_until("it waits", lambda: is_waiting(pg, "pg_advisory_xact_lock(59)"))
+        request = Request()
+        request.cancel.request_id = again
+        wire.call(request)
+        assert told(wire.receive(again)) == ("CANCELLED", "unknown")
+        barrier.execute("SELECT pg_advisory_unlock(59)")
+    assert not wire.receive(first).HasField("error") and count(pg) == 1
