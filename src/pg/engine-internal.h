@@ -88,6 +88,8 @@ struct pg_backend {
 	enum slot_failure failure;
 	bool settled; /* the core was told */
 	usec head_since;
+	usec cancel_until;         /* then the connection is given up */
+	usec cancel_pause;         /* before it is asked again */
 	char label[64];            /* application that application_name tells */
 	struct pg_call call;       /* of our own: ping, discovery, reset */
 	struct pg_task *resetting; /* borrowed: the finished task that waits for the reset */

@@ -24,6 +24,10 @@
 #include "pg/text.h"
 #include "util/error.h"
 
+enum {
+	CANCEL_AGAIN_MS = 5, /* doubled each time */
+};
+
 usec pg_engine_now(void)
 {
 	struct timespec now;
@@ -170,6 +174,7 @@ void pg_engine_decide(struct pg_engine *e)
 		while (core_decide(e->core, now, &d))
 			carry_out(e, &d);
 		now = pg_engine_now();
+		e->ops->decided(e->userdata);
 	} while (e->kicked);
 	e->deciding = false;
 	set_timer(e, now);
@@ -258,13 +263,34 @@ usec pg_task_run_us(const struct pg_task *task)
 
 /* ---- cancelling ---- */
 
-static void on_cancel_timeout(uv_timer_t *timer)
+/*
+ * PostgreSQL forgets a cancel request that comes before the statement has begun, or between two
+ * statements of a batch. So it is asked again, after a while that grows, until cancel_timeout.
+ */
+static void on_cancel_timer(uv_timer_t *timer);
+
+static void arm_cancel_timer(struct pg_backend *b, usec pause)
+{
+	usec left = usec_sub(b->cancel_until, pg_engine_now());
+
+	(void)uv_timer_start(&b->timer->timer, on_cancel_timer, MIN(pause, left) / USEC_PER_MS, 0);
+}
+
+static void send_cancel(struct pg_backend *b);
+
+static void on_cancel_timer(uv_timer_t *timer)
 {
 	struct pg_backend *b = ((struct pg_backend_timer *)timer->data)->backend;
 
-	if (b)
+	if (!b)
+		return;
+	if (pg_engine_now() >= b->cancel_until)
 		pg_backend_fail(b, SLOT_FAILURE_NETWORK,
 				"a cancel request did not take within cancel_timeout");
+	else if (pg_conn_is_cancelling(b->conn))
+		arm_cancel_timer(b, USEC_NEVER);
+	else
+		send_cancel(b);
 }
 
 /*
@@ -282,6 +308,7 @@ static void cancel_head(struct pg_backend *b)
 static void on_cancelled(struct pg_conn *conn, bool delivered)
 {
 	struct pg_backend *b = pg_conn_owner(conn);
+	struct ticket *head;
 	struct pg_task *task;
 
 	(void)delivered;
@@ -289,9 +316,21 @@ static void on_cancelled(struct pg_conn *conn, bool delivered)
 		TAILQ_REMOVE(&b->held, task, held);
 		hand_over(task);
 	}
+	head = TAILQ_FIRST(&b->slot->tickets);
+	task = head ? head->owner : NULL;
+	if (task && task->cancelling && !b->failed)
+		arm_cancel_timer(b, b->cancel_pause);
+	b->cancel_pause *= 2;
 	if (!b->failed)
 		cancel_head(b);
 	pg_backend_settle(b);
+}
+
+static void send_cancel(struct pg_backend *b)
+{
+	arm_cancel_timer(b, USEC_NEVER);
+	if (pg_conn_cancel(b->conn, on_cancelled) < 0)
+		arm_cancel_timer(b, b->cancel_pause);
 }
 
 /* The first in line is what PostgreSQL is at. */
@@ -311,10 +350,9 @@ void pg_task_cancel(struct pg_engine *e, struct pg_task *task)
 	    pg_conn_depth(b->conn) == 0)
 		return;
 	task->cancelling = true;
-	(void)uv_timer_start(&b->timer->timer, on_cancel_timeout,
-			     e->settings.cancel_timeout_us / USEC_PER_MS, 0);
-	if (pg_conn_cancel(b->conn, on_cancelled) < 0)
-		(void)uv_timer_start(&b->timer->timer, on_cancel_timeout, 0, 0);
+	b->cancel_until = usec_add(pg_engine_now(), e->settings.cancel_timeout_us);
+	b->cancel_pause = CANCEL_AGAIN_MS * USEC_PER_MS;
+	send_cancel(b);
 }
 
 /* ---- finishing ---- */

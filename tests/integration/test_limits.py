@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from lib.cut import Cut
 from lib.wait import wait_until
 from lib.wire import Failed, Request, Wire, rows
 
@@ -127,6 +128,16 @@ def test_another_clients_request_cannot_be_cancelled(daemon, wire, pg):
     with Wire(daemon.socket) as other:
         assert not cancel(other, running, lease.lease_id)
     assert rows(wire.receive(running).results[0])[0][1] == b"done"
+
+
+def test_a_cancel_that_came_to_nothing_is_asked_again(pg, make_daemon):
+    """PostgreSQL forgets one that comes before the statement has begun; here the first three are lost on the way."""
+    with Cut(pg) as cut:
+        daemon = make_daemon(cut.url, config={"sidepool": {"cancel_timeout": "10min", "budget": 1}})
+        with Wire(daemon.socket) as w, pytest.raises(Failed) as e:
+            cut.lost_cancels = 3
+            w.query("SELECT pg_sleep(600)", deadline_ms=100)
+        assert e.value.code == "DEADLINE_EXCEEDED" and cut.lost_cancels == 0
 
 
 def test_a_cancel_hits_nobody_else(daemon, pg):

@@ -81,6 +81,7 @@ def test_a_batch_whose_end_is_lost_is_found_committed(wire, cut, pg, explicit):
     request = wire.batch_request([INSERT, INSERT])
     if explicit:
         request.batch.transaction.SetInParent()
+    wire.query("SELECT 1")  # the connection is there
     cut.arm("server", COMMITTED if explicit else READY)
     answer = wire.receive(wire.send(request))
     assert not answer.HasField("error"), answer.error
