@@ -2,7 +2,7 @@
 // One request from the moment that it is made until its promise is settled. It is in one of these states: "queued" (in a
 // queue of the transport), "sent" (known to its connection), "done".
 import { performance } from "node:perf_hooks";
-import { AbortError, SidepoolError } from "./errors.js";
+import { AbortError, SidepoolError, errorFromWire } from "./errors.js";
 import { Outcome } from "./schema.js";
 
 const UNKNOWN_STATEMENT = 9;
@@ -100,7 +100,7 @@ export class Call {
     this.#finish();
     response.connection = this.connection;
     if (response.error?.code === CANCELLED && this.signal?.aborted)
-      this.reject(Object.assign(new AbortError("failed", this.signal.reason), { response }));
+      this.reject(Object.assign(new AbortError(errorFromWire(response.error).outcome, this.signal.reason), { response }));
     else this.resolve(response);
     this.transport.pump(this.connection);
   }

@@ -14,6 +14,7 @@ export class Chunks {
   #signal;
   #asked = []; // promises of the chunks that were asked for, in order
   #ended = false;
+  #aborted = false; // before the end
   #onAbort = null;
 
   /** `first` is the Response that the stream begins with. */
@@ -24,7 +25,14 @@ export class Chunks {
     this.#ended = this.#streamId === 0;
     this.#signal = signal ?? null;
     if (!this.#signal || this.#ended) return;
-    this.#onAbort = () => this.close();
+    this.#onAbort = () => {
+      this.#aborted = true;
+      this.close();
+    };
+    if (this.#signal.aborted) {
+      this.#onAbort();
+      return;
+    }
     this.#signal.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -41,8 +49,8 @@ export class Chunks {
 
   /** The next Response, or null after the last. */
   async next() {
-    if (this.#signal?.aborted) throw new AbortError("failed", this.#signal.reason);
-    if (this.#ended) return null;
+    if (this.#aborted) throw this.#abortError();
+    if (this.#ended) return null; // an abort that comes after the end has nothing left to end
     while (this.#asked.length <= AHEAD) this.#ask();
     try {
       const response = check(await this.#asked.shift());
@@ -50,8 +58,13 @@ export class Chunks {
       return response;
     } catch (error) {
       this.#end();
-      throw this.#signal?.aborted ? new AbortError("failed", this.#signal.reason) : streamLost(error);
+      throw this.#aborted ? this.#abortError() : streamLost(error);
     }
+  }
+
+  /** By its first row a statement may have written, and have come to its end. */
+  #abortError() {
+    return new AbortError("outcome unknown", this.#signal.reason);
   }
 
   /** Gives the rest up. */

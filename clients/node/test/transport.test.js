@@ -2,6 +2,7 @@
 // What happens to requests when the daemon comes, goes, and misbehaves: against a daemon that does what the test says.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { Chunks } from "../src/fetch.js";
 import { makeOptions } from "../src/options.js";
 import { Transport, check } from "../src/transport.js";
 import { FakeDaemon, frame } from "./lib/fake-daemon.js";
@@ -183,6 +184,11 @@ test("an answer that comes when nobody waits gives its lease and its stream back
   assert.deepEqual((await fake.next()).request, { lease: { leaseId: "3", token: "9" }, finish: 2, release: {} });
 });
 
+async function answerOf(fake, promise) {
+  (await fake.next()).reply({ runUs: 1 });
+  return promise;
+}
+
 test("an abort before sending: not sent; after: Cancel goes out and the request answers for itself", async () => {
   const fake = await daemon();
   const sp = transport(fake);
@@ -202,6 +208,16 @@ test("an abort before sending: not sent; after: Cancel goes out and the request 
   reply({ error: { code: 42, outcome: 2, message: "cancelled" } });
   await fails(answer, { name: "AbortError", code: "CANCELLED", outcome: "failed" });
 
+  for (const [outcome, name] of [[1, "not sent"], [3, "outcome unknown"]]) {
+    const again = new AbortController();
+    const ended = sp.request(query("slow"), { signal: again.signal });
+    const slow = await fake.next();
+    again.abort();
+    await fake.next();
+    slow.reply({ error: { code: 42, outcome, message: "cancelled" } });
+    await fails(ended, { name: "AbortError", code: "CANCELLED", outcome: name });
+  }
+
   const faster = new AbortController();
   const done = sp.request(query("fast"), { signal: faster.signal });
   const other = await fake.next();
@@ -209,6 +225,22 @@ test("an abort before sending: not sent; after: Cancel goes out and the request 
   await fake.next();
   other.reply({ runUs: 1 });
   assert.equal((await done).runUs, 1);
+});
+
+test("an abort after the last answer is none; in the middle of a stream nobody knows what its statement has done", async () => {
+  const fake = await daemon();
+  const sp = transport(fake);
+  const connection = (await answerOf(fake, sp.request(query("select 1")))).connection;
+  const whole = new Chunks(sp, { connection, streamId: 0 }, AbortSignal.abort());
+  assert.equal(await whole.next(), null);
+
+  const controller = new AbortController();
+  const part = new Chunks(sp, { connection, streamId: 7 }, controller.signal);
+  controller.abort("enough");
+  const { request, reply } = await fake.next();
+  assert.deepEqual(request, { fetch: { streamId: 7, close: true } });
+  reply({});
+  await fails(part.next(), { name: "AbortError", outcome: "outcome unknown", cause: "enough" });
 });
 
 test("a statement that the daemon knows goes as its id, and as text again when it has forgotten", async () => {
