@@ -238,7 +238,7 @@ test("an abort after the last answer is none; in the middle of a stream nobody k
   const part = new Chunks(sp, { connection, streamId: 7 }, controller.signal);
   controller.abort("enough");
   const { request, reply } = await fake.next();
-  assert.deepEqual(request, { fetch: { streamId: 7, close: true } });
+  assert.deepEqual(request, { fetch: { streamId: "7", close: true } });
   reply({});
   await fails(part.next(), { name: "AbortError", outcome: "outcome unknown", cause: "enough" });
 });
