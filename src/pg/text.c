@@ -30,6 +30,10 @@ enum {
 	TEXT_OVERHEAD_BYTES = sizeof(struct pg_text) + 64,
 	/* a new run counts for an eighth of the mean */
 	RUN_SHIFT = 3,
+	/* one run in so many may be as long as it likes; one in a hundred is seen */
+	RUNS_PER_OUTLIER = 128,
+	RUNS_KEPT = 4096, /* then half of them are forgotten */
+	RUN_LEAST_US = 64,
 };
 
 int pg_texts_new(struct pg_texts **ret_texts, size_t limit_bytes, uint64_t seed)
@@ -201,12 +205,37 @@ struct pg_text *pg_text_unref(struct pg_text *t)
 	return NULL;
 }
 
+static void halve(struct pg_text *t)
+{
+	t->n_runs = 0;
+	for (unsigned i = 0; i < PG_TEXT_RUNS; i++)
+		t->n_runs += t->runs[i] /= 2;
+}
+
+static void count(struct pg_text *t, usec run_us)
+{
+	unsigned bucket = 0, above = 0, i;
+
+	while (bucket < PG_TEXT_RUNS - 1 && run_us > (usec)RUN_LEAST_US << bucket)
+		bucket++;
+	t->runs[bucket]++;
+	if (++t->n_runs >= RUNS_KEPT)
+		halve(t);
+	for (i = PG_TEXT_RUNS - 1; i > 0; i--) {
+		above += t->runs[i];
+		if (above > t->n_runs / RUNS_PER_OUTLIER)
+			break;
+	}
+	t->high_us = (usec)RUN_LEAST_US << i;
+}
+
 void pg_text_ran(struct pg_text *t, usec run_us, size_t result_bytes)
 {
 	usec off;
 
 	t->max_result_bytes = MAX(t->max_result_bytes, (uint64_t)result_bytes);
 	run_us = MAX(run_us, (usec)1);
+	count(t, run_us);
 	if (t->mean_us == 0) {
 		t->mean_us = run_us;
 		t->spread_us = run_us / 2;
@@ -220,6 +249,11 @@ void pg_text_ran(struct pg_text *t, usec run_us, size_t result_bytes)
 usec pg_text_expected_us(const struct pg_text *t)
 {
 	return t->mean_us == 0 ? 0 : t->mean_us + 2 * t->spread_us;
+}
+
+bool pg_text_is_short(const struct pg_text *t, usec most_us)
+{
+	return t->high_us / 2 < most_us;
 }
 
 struct pg_texts *pg_texts_free(struct pg_texts *texts)

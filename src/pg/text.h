@@ -16,6 +16,10 @@
 #include "pg/classify.h"
 #include "util/macro.h"
 
+enum {
+	PG_TEXT_RUNS = 16, /* buckets of run time, each twice as wide as the one before */
+};
+
 struct pg_text {
 	/* what clients send instead of the text: random, so that it cannot be guessed */
 	uint64_t id;
@@ -29,6 +33,10 @@ struct pg_text {
 	uint64_t uses;
 	usec mean_us;   /* of the run time, moving; 0: never finished yet */
 	usec spread_us; /* mean absolute deviation, moving */
+	/* how many ran for up to 64, 128, 256 us and so on; the last: and longer */
+	uint16_t runs[PG_TEXT_RUNS];
+	uint16_t n_runs;
+	usec high_us; /* their 99th percentile or a little more, rounded up to a bucket's bound */
 	uint64_t max_result_bytes;
 	uint64_t hash;
 	UT_hash_handle by_hash;
@@ -59,6 +67,12 @@ void pg_text_ran(struct pg_text *t, usec run_us, size_t result_bytes);
 
 /* How long it will probably run: generous, in that few runs take longer; 0: not known yet. */
 usec pg_text_expected_us(const struct pg_text *t);
+
+/*
+ * Whether hardly a run took longer than that, as far as is known: others may wait behind it. What
+ * is slow once in a hundred times has a short mean, and would make a queue of those behind it.
+ */
+bool pg_text_is_short(const struct pg_text *t, usec most_us);
 
 /* All references must be gone. */
 struct pg_texts *pg_texts_free(struct pg_texts *texts);

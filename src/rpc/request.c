@@ -311,6 +311,7 @@ static const struct pg_task_ops task_ops = {
 static bool may_share(const struct request *r)
 {
 	return !r->exclusive && r->n_texts == 1 && r->texts[0]->class.simple_read &&
+	       pg_text_is_short(r->texts[0], r->pool->config->pipeline_budget_us) &&
 	       !pg_pool_hides(r->pool->pg);
 }
 

@@ -101,6 +101,24 @@ static void test_run_times_are_learnt(void **state)
 	assert_int_equal(t.max_result_bytes, 10);
 }
 
+static void test_what_is_slow_once_in_a_hundred_times_is_not_short(void **state)
+{
+	struct pg_text t = { .uses = 0 };
+
+	(void)state;
+	assert_true(pg_text_is_short(&t, 5000));
+	for (int i = 0; i < 20000; i++)
+		pg_text_ran(&t, i % 500 == 0 ? 20000 : 200, 10);
+	assert_true(pg_text_is_short(&t, 5000));
+	for (int i = 0; i < 20000; i++)
+		pg_text_ran(&t, i % 100 == 0 ? 20000 : 200, 10);
+	assert_in_range(pg_text_expected_us(&t), 200, 5000);
+	assert_false(pg_text_is_short(&t, 5000));
+	for (int i = 0; i < 20000; i++)
+		pg_text_ran(&t, 200, 10);
+	assert_true(pg_text_is_short(&t, 5000));
+}
+
 static void test_parameters_are_handed_over_set_by_set(void **state)
 {
 	/* Two sets of ("ab", NULL, ""), and the byte behind them that is ours. */
@@ -180,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_an_id_finds_its_text_and_no_other),
 		cmocka_unit_test(test_the_table_is_bounded_and_keeps_what_is_used),
 		cmocka_unit_test(test_run_times_are_learnt),
+		cmocka_unit_test(test_what_is_slow_once_in_a_hundred_times_is_not_short),
 		cmocka_unit_test(test_parameters_are_handed_over_set_by_set),
 		cmocka_unit_test(test_parameters_that_do_not_add_up_are_refused),
 	};
