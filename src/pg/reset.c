@@ -73,6 +73,16 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 		b->reset_failed = true;
 }
 
+/*
+ * With other queries behind it on the connection libpq says that it is busy, and not how the reset
+ * left it: then it is enough that nothing failed.
+ */
+static bool is_clean(const struct pg_backend *b)
+{
+	return !b->reset_failed &&
+	       (pg_conn_depth(b->conn) > 0 || pg_conn_transaction(b->conn) == 'I');
+}
+
 static void on_end(struct pg_call *call, enum pg_end end)
 {
 	struct pg_backend *b = container_of(call, struct pg_backend, call);
@@ -91,7 +101,7 @@ static void on_end(struct pg_call *call, enum pg_end end)
 		if (pg_reset_begin(b, task))
 			return;
 	}
-	if (b->reset_failed || pg_conn_transaction(b->conn) != 'I') {
+	if (!is_clean(b)) {
 		pg_backend_fail(b, SLOT_FAILURE_NONE, "the session could not be reset");
 		return;
 	}
