@@ -32,6 +32,7 @@
 #include "core/pool.h"
 #include "pg/engine.h"
 #include "pg/target.h"
+#include "publishing.h"
 #include "rpc/rpc.h"
 #include "rpc/settle.h"
 #include "service.h"
@@ -60,6 +61,7 @@ struct daemon {
 	struct pg_pool **pools;
 	size_t n_pools;
 	struct service service;
+	struct publishing publishing;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer;
 	uv_check_t idle_check; /* after each turn: is there anything left to finish? */
@@ -272,6 +274,7 @@ static void apply(struct daemon *d, struct config *fresh)
 	config_free(d->retired);
 	d->retired = d->config;
 	d->config = fresh;
+	publishing_configure(&d->publishing, fresh);
 	pg_engine_kick(d->engine);
 }
 
@@ -375,6 +378,14 @@ static void summarize(void *userdata, char *text, size_t size)
 	(void)snprintf(text, size, "%u/%u in use, %u waiting, breaker %s", n.in_use,
 		       n.budget_in_force, n.waiting, breaker_state_to_string(p->breaker.state));
 }
+static void publish(void *userdata, const void *topic, size_t topic_bytes, const void *body,
+		    size_t body_bytes)
+{
+	struct daemon *d = userdata;
+
+	publishing_send(&d->publishing, topic, topic_bytes, body, body_bytes);
+}
+
 
 /* A descriptor named rpc, or the only one there is. -1: none. */
 static int inherited_socket(void)
@@ -401,6 +412,14 @@ static int listen_somewhere(struct daemon *d)
 		.group = (gid_t)c->socket_gid,
 	};
 	int fd = inherited_socket(), r;
+static int open_events(struct daemon *d, int inherited)
+{
+	int r = publishing_init(&d->publishing, &d->loop, d->config, inherited);
+
+	rpc_set_events_url(d->rpc, publishing_url(&d->publishing));
+	return r;
+}
+
 
 	r = fd >= 0 ? sp_server_adopt(d->server, fd) : sp_server_listen(d->server, &address);
 	if (r > 0)
@@ -413,7 +432,7 @@ static int listen_somewhere(struct daemon *d)
 	else
 		log_notice(LOG_FIELDS(log_str("SOCKET", fd >= 0 ? "systemd" : c->socket)),
 			   "listening on %s", fd >= 0 ? "the socket from systemd" : c->socket);
-	return r == 0 ? 0 : -1;
+	return r == 0 ? open_events(d, fd) : -1;
 }
 
 static int add_pools(struct daemon *d)
@@ -432,8 +451,9 @@ static int add_pools(struct daemon *d)
 static int make_parts(struct daemon *d)
 {
 	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease,
-							 .notify = rpc_on_notify };
-	static const struct rpc_ops rpc_ops = { .reload = reload, .drain = drain };
+							 .notify = rpc_on_notify,
+							 .decided = rpc_on_decided };
+	static const struct rpc_ops rpc_ops = { .reload = reload, .drain = drain, .publish = publish };
 	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us,
 					     .probe_sql = settle_sql() };
 	struct core_settings core =
@@ -537,6 +557,7 @@ struct daemon *daemon_free(struct daemon *d)
 		return NULL;
 	d->server = sp_server_free(d->server);
 	d->engine = pg_engine_free(d->engine);
+	publishing_deinit(&d->publishing);
 	close_own(d);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	d->rpc = rpc_free(d->rpc);

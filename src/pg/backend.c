@@ -209,9 +209,12 @@ static void on_notify(struct pg_conn *conn, const char *channel, const char *pay
 	struct pg_backend *b = pg_conn_owner(conn);
 	struct ticket *t = TAILQ_FIRST(&b->slot->tickets);
 	struct pg_engine *e = b->pool->engine;
+	struct pg_task *task = t ? t->owner : NULL;
 
-	if (t)
-		e->ops->notify(e->userdata, t->owner, channel, payload, backend_pid);
+	if (task && task->ops->notify)
+		task->ops->notify(task, channel, payload, backend_pid);
+	else if (task)
+		e->ops->notify(e->userdata, task, channel, payload, backend_pid);
 }
 
 static const struct pg_conn_ops conn_ops = {

@@ -39,6 +39,9 @@ struct pg_task_ops {
 	void (*lost)(struct pg_task *task);
 	/* The finished task is the owner's again. */
 	void (*done)(struct pg_task *task);
+	/* NULL: pg_engine_ops::notify hears it. */
+	void (*notify)(struct pg_task *task, const char *channel, const char *payload,
+		       int backend_pid);
 };
 
 struct pg_task {
@@ -76,6 +79,8 @@ struct pg_engine_ops {
 	void (*lease)(void *userdata, const struct decision *decision);
 	void (*notify)(void *userdata, struct pg_task *task, const char *channel,
 		       const char *payload, int backend_pid);
+	/* All has been decided for now: pools may stand differently than before. */
+	void (*decided)(void *userdata);
 };
 
 /* `core` is borrowed and outlives the engine. Returns 0 or a negative errno. */

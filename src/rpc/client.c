@@ -16,6 +16,7 @@
 #include "rpc/idempotency.h"
 #include "rpc/kinds.h"
 #include "rpc/lease.h"
+#include "rpc/listen.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/stream.h"
 #include "util/log.h"
@@ -121,6 +122,7 @@ void client_on_open(struct sp_conn *conn, void *userdata)
 	c->connected = rpc_now();
 	TAILQ_INIT(&c->requests);
 	TAILQ_INIT(&c->leases);
+	TAILQ_INIT(&c->listens);
 	facts_read(&c->facts, peer->uid, peer->gid, peer->pid);
 	facts_name(&c->facts, c->name, sizeof(c->name));
 	client_match(c);
@@ -150,6 +152,7 @@ void client_on_close(struct sp_conn *conn, void *userdata)
 	while ((r = TAILQ_FIRST(&c->requests)))
 		request_abandon(r);
 	leases_abandon(c);
+	listens_abandon(c);
 	TAILQ_REMOVE(&rpc->clients, c, link);
 	rpc->n_clients--;
 	application_unref(c->application);
@@ -172,8 +175,8 @@ static void (*const handlers[])(struct request *) = {
 	[SIDEPOOL__V1__REQUEST__KIND_COPY_IN] = copy_in_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_COPY_DATA] = copy_data_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_COPY_OUT] = copy_out_handle,
-	[SIDEPOOL__V1__REQUEST__KIND_LISTEN] = unsupported_handle,
-	[SIDEPOOL__V1__REQUEST__KIND_UNLISTEN] = unsupported_handle,
+	[SIDEPOOL__V1__REQUEST__KIND_LISTEN] = listen_handle,
+	[SIDEPOOL__V1__REQUEST__KIND_UNLISTEN] = unlisten_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_STATUS] = status_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_HEALTH] = health_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_ADMIN] = admin_handle,

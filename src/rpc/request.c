@@ -19,6 +19,7 @@
 #include "rpc/copy.h"
 #include "rpc/idempotency.h"
 #include "rpc/lease.h"
+#include "rpc/listen.h"
 #include "rpc/pb.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/statement-log.h"
@@ -370,6 +371,7 @@ void request_submit_admitted(struct request *r)
 static void leave_queue(struct request *r)
 {
 	stream_forget(r);
+	listen_forget(r);
 	idempotency_forget(r);
 	if (r->lease)
 		lease_dequeue(r->lease, r);

@@ -111,11 +111,12 @@ struct request {
 	/* to its client's uid, until the request or the client goes */
 	size_t charged_bytes;
 	struct stream *waits_for; /* borrowed: a Fetch or CopyData that waits for its turn */
+	struct listen *listens;   /* borrowed: a Listen that waits for PostgreSQL to listen */
 	/* borrowed: it waits for the answer of the first with its key */
 	struct idempotency *repeats;
 	TAILQ_ENTRY(request) link;           /* client::requests */
 	TAILQ_ENTRY(request) on_lease;       /* rpc_lease::queue */
-	TAILQ_ENTRY(request) on_stream;      /* stream::waiting */
+	TAILQ_ENTRY(request) on_stream;      /* stream::waiting, listened::waiting */
 	TAILQ_ENTRY(request) on_idempotency; /* idempotency::waiting */
 	bool in_lease_queue;
 	struct idempotency *idempotency; /* borrowed: the entry that waits for our answer */

@@ -15,11 +15,15 @@
 #include "core/pool.h"
 #include "pg/engine.h"
 #include "pg/text.h"
+#include "rpc/event.h"
 #include "rpc/facts.h"
 #include "rpc/request.h"
 #include "rpc/rpc.h"
 
 struct idempotency_table;
+struct listened;
+struct listening;
+struct pg_listener;
 struct rpc_lease;
 struct stream;
 
@@ -34,6 +38,9 @@ struct rpc_pool {
 	uint64_t leases_total;
 	uint64_t errors_total;
 	uint64_t timeouts_total;
+	struct pg_listener *listener; /* owned */
+	struct listened *listened;    /* owned: channels that somebody wants, by name */
+	struct topic marks;
 };
 
 /* What one uid has open, all its processes together. */
@@ -42,6 +49,7 @@ struct rpc_user {
 	unsigned clients; /* the entry lives while there are any */
 	unsigned leases;
 	unsigned streams;
+	unsigned listens;
 	uint64_t bytes; /* messages in work, and chunks of streams */
 	UT_hash_handle hh;
 };
@@ -73,6 +81,7 @@ struct client {
 	uint64_t requests_total;
 	usec connected;
 	TAILQ_HEAD(, rpc_lease) leases;       /* owned */
+	TAILQ_HEAD(, listen) listens;         /* owned */
 	struct gravestone graves[GRAVES_MAX]; /* of leases that were taken away, the last ones */
 	unsigned n_graves;
 	struct stream *streams;   /* owned by their requests, by id */
@@ -107,6 +116,11 @@ struct rpc {
 	struct idempotency_table *idempotency; /* owned */
 	uint64_t requests_total;
 };
+
+	const char *events_url;      /* borrowed; NULL: nothing is published */
+	uint64_t topic_floor;        /* the last number of topics that are gone */
+	struct buf event;            /* owned: being published */
+	struct listening *listening; /* owned */
 
 void requests_free_spare(struct rpc *rpc);
 

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pg/listener.h"
 #include "rpc/client.h"
 #include "rpc/idempotency.h"
 #include "rpc/lease.h"
 #include "rpc/lease-internal.h"
+#include "rpc/listen.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/settle.h"
 #include "util/error.h"
@@ -43,6 +45,8 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 		r = idempotency_new(&rpc->idempotency, rpc->loop);
 	if (r == 0)
 		r = application_get(rpc->core, "others", &share, &rpc->fallback);
+	if (r == 0)
+		r = listening_init(rpc);
 	return err_fold(r);
 }
 
@@ -77,6 +81,11 @@ void rpc_set_engine(struct rpc *rpc, struct pg_engine *engine)
 	rpc->engine = engine;
 }
 
+void rpc_set_events_url(struct rpc *rpc, const char *url)
+{
+	rpc->events_url = url;
+}
+
 void rpc_set_server(struct rpc *rpc, struct sp_server *server)
 {
 	rpc->server = server;
@@ -98,6 +107,15 @@ void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, co
 			       backend_pid);
 }
 
+void rpc_on_decided(void *userdata)
+{
+	struct rpc *rpc = userdata;
+
+	for (size_t i = 0; i < rpc->n_pools; i++)
+		if (rpc->pools[i].listener)
+			pg_listener_look(rpc->pools[i].listener);
+}
+
 static const struct config_pool *config_of(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_pools; i++)
@@ -115,6 +133,8 @@ int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools)
 	for (size_t i = 0; i < n_pools; i++) {
 		rpc->pools[i].pg = pools[i];
 		rpc->pools[i].config = config_of(rpc->config, pg_pool_name(pools[i]));
+		if (listening_add_pool(rpc, &rpc->pools[i]) < 0)
+			return err_raise(-ENOMEM);
 	}
 	return 0;
 }
@@ -203,6 +223,8 @@ struct rpc *rpc_free(struct rpc *rpc)
 	rpc->xact_text = pg_text_unref(rpc->xact_text);
 	rpc->texts = pg_texts_free(rpc->texts);
 	application_unref(rpc->fallback);
+	listening_deinit(rpc);
+	buf_deinit(&rpc->event);
 	free(rpc->pools);
 	free(rpc);
 	return NULL;

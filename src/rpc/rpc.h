@@ -26,6 +26,9 @@ struct rpc;
  * refused, with the reason in `why`.
  */
 struct rpc_ops {
+	/* To every subscriber of the events socket. What there is no memory for is lost. */
+	void (*publish)(void *userdata, const void *topic, size_t topic_bytes, const void *body,
+			size_t body_bytes);
 	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
 	void (*drain)(void *userdata);
 };
@@ -43,9 +46,13 @@ struct rpc_input {
 /* Returns 0 or a negative errno. */
 int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input);
 
-/* The engine that grants connections; its ops are ours: rpc_on_lease(), rpc_on_notify(). */
+/* Where it publishes; borrowed. NULL, as before the first call: nowhere. */
+void rpc_set_events_url(struct rpc *rpc, const char *url);
+
+/* The engine that grants connections; its ops are ours: rpc_on_...(). */
 void rpc_set_engine(struct rpc *rpc, struct pg_engine *engine);
 void rpc_on_lease(void *userdata, const struct decision *decision);
+void rpc_on_decided(void *userdata);
 void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload,
 		   int backend_pid);
 

@@ -21,13 +21,6 @@ void ping_handle(struct request *r)
 	request_reply(r, NULL);
 }
 
-/* Kinds that HelloReply.features would name. */
-void unsupported_handle(struct request *r)
-{
-	request_fail(r, SIDEPOOL_E_UNSUPPORTED,
-		     "this daemon offers no notifications: LISTEN on a lease");
-}
-
 static void fill_parameters(const struct rpc_pool *pool, Sidepool__V1__HelloReply *m,
 			    Sidepool__V1__ParameterStatus *p, Sidepool__V1__ParameterStatus **list)
 {
@@ -60,7 +53,7 @@ static void reply_hello(struct request *r)
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__HelloReply m = SIDEPOOL__V1__HELLO_REPLY__INIT;
 	Sidepool__V1__ParameterStatus parameters[PG_PARAMETERS_N], *list[PG_PARAMETERS_N];
-	char *names[POOLS_MAX];
+	char *names[POOLS_MAX], *features[] = { (char *)"listen" };
 
 	m.version = WIRE_VERSION;
 	m.daemon_version = (char *)SIDEPOOL_VERSION;
@@ -69,6 +62,11 @@ static void reply_hello(struct request *r)
 	m.max_chunk_bytes = (uint32_t)MIN(config->max_chunk_bytes, UINT32_MAX);
 	m.idempotency_ms = (uint32_t)MIN(config->idempotency_ttl_us / USEC_PER_MS, UINT32_MAX);
 	m.instance_id = r->rpc->instance_id;
+	if (r->rpc->events_url) {
+		m.events_url = (char *)r->rpc->events_url;
+		m.features = features;
+		m.n_features = ARRAY_LEN(features);
+	}
 	fill_pools(c, &m, names);
 	if (r->rpc->n_pools > 0)
 		fill_parameters(&r->rpc->pools[0], &m, parameters, list);
