@@ -90,3 +90,18 @@ def result_line(m):
     verdict = "met" if m.met else "NOT MET"
     spread = f"{m.spread.least:.2f} to {m.spread.most:.2f}"
     return f"{m.row.name:18} {m.value:>7.3f} {sign} {m.row.bar:<5g}  {spread:15} {verdict:8} {against}".rstrip()
+
+
+def plain(measured, samples, facts):
+    """Everything, of what JSON is made of."""
+    return {
+        "run": dict(facts),
+        "rows": [
+            {
+                "name": m.row.name, "what": m.row.what, "value": m.value, "bar": m.row.bar, "at_most": m.row.most, "met": m.met,
+                "spread": dataclasses.asdict(m.spread), "ours": m.row.ours.key, "rival": m.rival.key if m.rival else None,
+            }
+            for m in measured
+        ],
+        "samples": {key: [dataclasses.asdict(s) for s in taken] for key, taken in samples.items()},
+    }  # fmt: skip
