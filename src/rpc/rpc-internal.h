@@ -115,12 +115,12 @@ struct rpc {
 	unsigned n_spare;
 	struct idempotency_table *idempotency; /* owned */
 	uint64_t requests_total;
-};
 
 	const char *events_url;      /* borrowed; NULL: nothing is published */
 	uint64_t topic_floor;        /* the last number of topics that are gone */
 	struct buf event;            /* owned: being published */
 	struct listening *listening; /* owned */
+};
 
 void requests_free_spare(struct rpc *rpc);
 

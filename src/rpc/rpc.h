@@ -26,11 +26,11 @@ struct rpc;
  * refused, with the reason in `why`.
  */
 struct rpc_ops {
+	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
+	void (*drain)(void *userdata);
 	/* To every subscriber of the events socket. What there is no memory for is lost. */
 	void (*publish)(void *userdata, const void *topic, size_t topic_bytes, const void *body,
 			size_t body_bytes);
-	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
-	void (*drain)(void *userdata);
 };
 
 struct rpc_input {
@@ -52,9 +52,9 @@ void rpc_set_events_url(struct rpc *rpc, const char *url);
 /* The engine that grants connections; its ops are ours: rpc_on_...(). */
 void rpc_set_engine(struct rpc *rpc, struct pg_engine *engine);
 void rpc_on_lease(void *userdata, const struct decision *decision);
-void rpc_on_decided(void *userdata);
 void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload,
 		   int backend_pid);
+void rpc_on_decided(void *userdata);
 
 /* The pools in the order of the configuration; `pools` is copied. Returns 0 or -ENOMEM. */
 int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools);
