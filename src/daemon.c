@@ -269,12 +269,12 @@ static void apply(struct daemon *d, struct config *fresh)
 		if (pool)
 			(void)set_pool(d, &fresh->pools[i], &pool);
 	}
+	publishing_configure(&d->publishing, fresh);
 	log_setup(fresh->log_level, fresh->log_format);
 	rpc_reconfigure(d->rpc, fresh);
 	config_free(d->retired);
 	d->retired = d->config;
 	d->config = fresh;
-	publishing_configure(&d->publishing, fresh);
 	pg_engine_kick(d->engine);
 }
 
@@ -368,6 +368,14 @@ static void watch_signals(struct daemon *d)
 
 /* ---- starting ---- */
 
+static void publish(void *userdata, const void *topic, size_t topic_bytes, const void *body,
+		    size_t body_bytes)
+{
+	struct daemon *d = userdata;
+
+	publishing_send(&d->publishing, topic, topic_bytes, body, body_bytes);
+}
+
 static void summarize(void *userdata, char *text, size_t size)
 {
 	struct daemon *d = userdata;
@@ -378,14 +386,6 @@ static void summarize(void *userdata, char *text, size_t size)
 	(void)snprintf(text, size, "%u/%u in use, %u waiting, breaker %s", n.in_use,
 		       n.budget_in_force, n.waiting, breaker_state_to_string(p->breaker.state));
 }
-static void publish(void *userdata, const void *topic, size_t topic_bytes, const void *body,
-		    size_t body_bytes)
-{
-	struct daemon *d = userdata;
-
-	publishing_send(&d->publishing, topic, topic_bytes, body, body_bytes);
-}
-
 
 /* A descriptor named rpc, or the only one there is. -1: none. */
 static int inherited_socket(void)
@@ -402,6 +402,14 @@ static int inherited_socket(void)
 	return fd;
 }
 
+static int open_events(struct daemon *d, int inherited)
+{
+	int r = publishing_init(&d->publishing, &d->loop, d->config, inherited);
+
+	rpc_set_events_url(d->rpc, publishing_url(&d->publishing));
+	return r;
+}
+
 static int listen_somewhere(struct daemon *d)
 {
 	const struct config *c = d->config;
@@ -412,14 +420,6 @@ static int listen_somewhere(struct daemon *d)
 		.group = (gid_t)c->socket_gid,
 	};
 	int fd = inherited_socket(), r;
-static int open_events(struct daemon *d, int inherited)
-{
-	int r = publishing_init(&d->publishing, &d->loop, d->config, inherited);
-
-	rpc_set_events_url(d->rpc, publishing_url(&d->publishing));
-	return r;
-}
-
 
 	r = fd >= 0 ? sp_server_adopt(d->server, fd) : sp_server_listen(d->server, &address);
 	if (r > 0)
@@ -547,6 +547,7 @@ static void close_own(struct daemon *d)
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);
 	uv_close((uv_handle_t *)&d->idle_check, NULL);
 	service_deinit(&d->service);
+	publishing_deinit(&d->publishing);
 	if (d->reloading)
 		d->reloading->daemon = NULL;
 }
@@ -557,7 +558,6 @@ struct daemon *daemon_free(struct daemon *d)
 		return NULL;
 	d->server = sp_server_free(d->server);
 	d->engine = pg_engine_free(d->engine);
-	publishing_deinit(&d->publishing);
 	close_own(d);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	d->rpc = rpc_free(d->rpc);
