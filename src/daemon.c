@@ -228,11 +228,16 @@ struct reload {
 	const struct arguments *arguments;
 	struct config *config; /* owned: the new one */
 	int mistakes;          /* or a negative errno */
+	char first[512];       /* the first of them */
 };
 
 static void log_mistake(void *userdata, const struct config_mistake *m)
 {
-	(void)userdata;
+	struct reload *r = userdata;
+
+	if (!m->is_warning && !*r->first)
+		(void)snprintf(r->first, sizeof(r->first), "%s%s%s", m->where,
+			       *m->where ? ": " : "", m->message);
 	log_write(m->is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, LOG_NO_FIELDS, "%s%s%s",
 		  m->where, *m->where ? ": " : "", m->message);
 }
@@ -287,6 +292,7 @@ static void read_config(uv_work_t *work)
 		.default_file = CONFIG_DEFAULT_FILE,
 		.check_conninfo = pg_target_check,
 		.mistake = log_mistake,
+		.userdata = r,
 	};
 
 	r->mistakes = config_load(&r->config, &input);
@@ -299,17 +305,20 @@ static void on_config_read(uv_work_t *work, int status)
 
 	if (d) {
 		d->reloading = NULL;
-		if (status == 0 && r->mistakes == 0)
+		if (status == 0 && r->mistakes == 0) {
 			apply(d, steal(&r->config));
-		else
+			rpc_reload_done(d->rpc, NULL);
+		} else {
 			log_error(LOG_NO_FIELDS, "reload: the old configuration stays in force");
+			rpc_reload_done(d->rpc, *r->first ? r->first : "out of memory");
+		}
 		service_ready(&d->service);
 	}
 	config_free(r->config);
 	free(r);
 }
 
-static const char *reload(void *userdata, char *why, size_t why_bytes)
+static bool reload(void *userdata, char *why, size_t why_bytes)
 {
 	struct daemon *d = userdata;
 	struct reload *r;
@@ -317,12 +326,12 @@ static const char *reload(void *userdata, char *why, size_t why_bytes)
 	if (d->reloading || d->state != DAEMON_RUNNING) {
 		(void)snprintf(why, why_bytes,
 			       d->reloading ? "a reload is under way" : "the daemon is stopping");
-		return NULL;
+		return false;
 	}
 	r = calloc(1, sizeof(*r));
 	if (!r) {
 		(void)snprintf(why, why_bytes, "out of memory");
-		return NULL;
+		return false;
 	}
 	r->daemon = d;
 	r->arguments = d->arguments;
@@ -331,9 +340,10 @@ static const char *reload(void *userdata, char *why, size_t why_bytes)
 	if (uv_queue_work(&d->loop, &r->work, read_config, on_config_read) < 0) {
 		d->reloading = NULL;
 		free(r);
-		return NULL;
+		(void)snprintf(why, why_bytes, "no thread could be started");
+		return false;
 	}
-	return "began to reload; the log has the result";
+	return true;
 }
 
 /* ---- signals ---- */

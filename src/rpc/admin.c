@@ -172,13 +172,28 @@ static void do_pool(struct request *r, const Sidepool__V1__PoolCommand *m)
 static void do_reload(struct request *r)
 {
 	char why[SENTENCE_BYTES] = "";
-	const char *done = r->rpc->ops->reload(r->rpc->userdata, why, sizeof(why));
 
-	if (done)
-		reply_done(r, done);
-	else
+	if (!r->rpc->ops->reload(r->rpc->userdata, why, sizeof(why))) {
 		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
 			     "the old configuration stays in force: %s", why);
+		return;
+	}
+	r->state = REQUEST_WAITING;
+	r->rpc->reload = r;
+}
+
+void rpc_reload_done(struct rpc *rpc, const char *mistake)
+{
+	struct request *r = steal(&rpc->reload);
+
+	if (!r)
+		return;
+	r->state = REQUEST_ENDED;
+	if (mistake)
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "the old configuration stays in force: %s", mistake);
+	else
+		reply_done(r, "reloaded the configuration");
 }
 
 static void do_drain(struct request *r)

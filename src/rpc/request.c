@@ -373,6 +373,8 @@ static void leave_queue(struct request *r)
 	stream_forget(r);
 	listen_forget(r);
 	idempotency_forget(r);
+	if (r->rpc->reload == r)
+		r->rpc->reload = NULL;
 	if (r->lease)
 		lease_dequeue(r->lease, r);
 	else if (r->task.ticket)
@@ -381,8 +383,11 @@ static void leave_queue(struct request *r)
 
 void request_cancel(struct request *r)
 {
-	/* The first request with its idempotency key may have done by now what it asks for. */
-	bool repeats = r->repeats;
+	/*
+	 * The first request with its idempotency key may have done by now what it asks for; a reload
+	 * goes on.
+	 */
+	bool goes_on = r->repeats || r->rpc->reload == r;
 
 	r->cancelled = true;
 	if (r->state == REQUEST_RUNNING) {
@@ -394,7 +399,7 @@ void request_cancel(struct request *r)
 	leave_queue(r);
 	r->state = REQUEST_ENDED;
 	failure_set(&r->failure, SIDEPOOL_E_CANCELLED, NULL);
-	r->failure.outcome = repeats ? FAILURE_UNKNOWN : FAILURE_NOT_SENT;
+	r->failure.outcome = goes_on ? FAILURE_UNKNOWN : FAILURE_NOT_SENT;
 	request_answer(r);
 }
 

@@ -100,6 +100,7 @@ struct rpc {
 	uint64_t random;
 	usec started;
 	bool draining;
+	struct request *reload; /* borrowed: it waits for the end of a reload; NULL: none */
 
 	struct rpc_pool *pools; /* owned */
 	size_t n_pools;

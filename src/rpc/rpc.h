@@ -21,12 +21,10 @@ struct pg_pool;
 struct pg_task;
 struct rpc;
 
-/*
- * What only the daemon can do. Each returns a sentence on what was done, or NULL where it was
- * refused, with the reason in `why`.
- */
+/* What only the daemon can do. */
 struct rpc_ops {
-	const char *(*reload)(void *userdata, char *why, size_t why_bytes);
+	/* Begins it; rpc_reload_done() follows, always. false: refused, with the reason in `why`. */
+	bool (*reload)(void *userdata, char *why, size_t why_bytes);
 	void (*drain)(void *userdata);
 	/* To every subscriber of the events socket. What there is no memory for is lost. */
 	void (*publish)(void *userdata, const void *topic, size_t topic_bytes, const void *body,
@@ -60,6 +58,9 @@ void rpc_on_decided(void *userdata);
 int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools);
 
 void rpc_reconfigure(struct rpc *rpc, const struct config *config);
+
+/* A reload is over, whoever began it. `mistake`: why nothing has changed; NULL: it is in force. */
+void rpc_reload_done(struct rpc *rpc, const char *mistake);
 
 /* For sp_server_new(); userdata is the rpc. */
 const struct sp_ops *rpc_sp_ops(void);
