@@ -9,6 +9,7 @@ INTEGRATION = pathlib.Path(__file__).resolve().parent.parent / "integration"
 spec = importlib.util.spec_from_file_location("integration_conftest", INTEGRATION / "conftest.py")
 integration = importlib.util.module_from_spec(spec)
 sys.modules[spec.name] = integration
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 spec.loader.exec_module(integration)
 
 pytest_configure = integration.pytest_configure

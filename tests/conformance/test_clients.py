@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""The conformance list (cases/) on each of our clients, and that the list notices what is wrong."""
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import pytest
+import runner
+from admin import make_admin
+
+HERE = pathlib.Path(__file__).resolve().parent
+TOP = HERE.parents[1]
+CASES = runner.load_cases()
+C_DRIVER = pathlib.Path(os.environ["SIDEPOOL_BUILD_DIR"]) / "tests" / "conformance" / "conformance-driver"
+DRIVERS = {
+    "c": [C_DRIVER],
+    "python": [sys.executable, "-B", HERE / "drivers" / "driver.py"],
+    "node": ["node", HERE / "drivers" / "driver.mjs"],
+}
+ENV = {**os.environ, "PYTHONPATH": str(TOP / "clients" / "python" / "src")}
+pytestmark = pytest.mark.settings({"sidepool": {"budget": 2}})
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c["name"].replace(" ", "-") for c in CASES])
+@pytest.mark.parametrize("client", DRIVERS)
+def test_case(client, case, request):
+    if not shutil.which(DRIVERS[client][0]):
+        pytest.skip(f"there is no {DRIVERS[client][0]}")
+    path = admin = None
+    if "daemon" not in case:
+        path = request.getfixturevalue("daemon").socket
+        admin = make_admin(path)
+    try:
+        runner.run_case(case, DRIVERS[client], path, admin, ENV)
+    except runner.Skipped as e:
+        pytest.skip(str(e))
