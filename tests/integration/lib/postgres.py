@@ -63,12 +63,16 @@ class Postgres:
             self.dir.chmod(0o755)
             shutil.chown(self.data, self.user)
         try:
-            self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+            self._fill()
             with (self.data / "postgresql.conf").open("a") as f:
                 f.write("include 'settings.conf'\n")
         except BaseException:
             shutil.rmtree(self.dir, ignore_errors=True)
             raise
+
+    def _fill(self):
+        """Make what is in the data folder."""
+        self._run("initdb", "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
     def _identity(self):
         if not self.user:
