@@ -72,10 +72,7 @@ void pg_engine_kick(struct pg_engine *e)
 
 static void on_idle(uv_idle_t *idle)
 {
-	struct pg_engine *e = container_of(idle, struct pg_engine, idle);
-
-	(void)uv_idle_stop(idle);
-	pg_engine_decide(e);
+	pg_engine_decide(container_of(idle, struct pg_engine, idle));
 }
 
 /* ---- granting ---- */
@@ -177,6 +174,7 @@ void pg_engine_decide(struct pg_engine *e)
 		e->ops->decided(e->userdata);
 	} while (e->kicked);
 	e->deciding = false;
+	(void)uv_idle_stop(&e->idle);
 	set_timer(e, now);
 }
 

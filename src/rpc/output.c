@@ -9,13 +9,13 @@
  */
 #include "rpc/output.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "pg/packed.h"
 #include "pg/result.h"
 #include "rpc/failure.h"
 #include "rpc/pb.h"
+#include "util/macro.h"
 
 enum {
 	RESPONSE_RESULTS = 1,
@@ -209,20 +209,29 @@ void output_rows(struct output *o, const struct output_statement *s, const struc
 	o->bytes_total += n;
 }
 
+/* libpq's longest is as long. */
+static void set_tag(struct output *o, const char *tag)
+{
+	size_t n = MIN(strlen(tag), sizeof(o->tag) - 1);
+
+	memcpy(o->tag, tag, n);
+	o->tag[n] = '\0';
+}
+
 void output_complete(struct output *o, const struct output_statement *s,
 		     const struct pg_result *result)
 {
 	open_result(o, s);
 	if (pg_result_n_columns(result) > 0)
 		tell_columns(o, s, result);
-	(void)snprintf(o->tag, sizeof(o->tag), "%s", pg_result_tag(result));
+	set_tag(o, pg_result_tag(result));
 	o->affected_rows += pg_result_affected(result);
 }
 
 void output_tag(struct output *o, const struct output_statement *s, const char *tag)
 {
 	open_result(o, s);
-	(void)snprintf(o->tag, sizeof(o->tag), "%s", tag);
+	set_tag(o, tag);
 }
 
 void output_notice(struct output *o, const struct pg_result *notice)
