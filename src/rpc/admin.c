@@ -11,6 +11,7 @@
 #include "rpc/lease-internal.h"
 #include "rpc/lease.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/status.h"
 #include "util/log.h"
 
 enum {
@@ -18,19 +19,6 @@ enum {
 };
 
 /* ---- Health ---- */
-
-static Sidepool__V1__HealthLevel level_of(enum health_level level)
-{
-	switch (level) {
-	case HEALTH_HEALTHY:
-		return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_HEALTHY;
-	case HEALTH_DEGRADED:
-		return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_DEGRADED;
-	case HEALTH_UNHEALTHY:
-		break;
-	}
-	return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_UNHEALTHY;
-}
 
 static void add_check(struct request *r, Sidepool__V1__HealthReply *reply, const char *name,
 		      const char *pool, const struct health_check *check)
@@ -43,7 +31,7 @@ static void add_check(struct request *r, Sidepool__V1__HealthReply *reply, const
 	(void)snprintf(full, sizeof(full), "%s%s%s", name, pool ? " " : "", pool ? pool : "");
 	sidepool__v1__health_check__init(m);
 	m->name = arena_strndup(&r->arena, full, strlen(full));
-	m->level = level_of(check->level);
+	m->level = status_health_level(check->level);
 	m->reason = arena_strndup(&r->arena, check->reason, strlen(check->reason));
 	m->advice = arena_strndup(&r->arena, check->advice, strlen(check->advice));
 	if (!m->name || !m->reason || !m->advice)
@@ -64,7 +52,7 @@ void health_handle(struct request *r)
 		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 		return;
 	}
-	reply.level = level_of(health_level(rpc->core, now));
+	reply.level = status_health_level(health_level(rpc->core, now));
 	health_check_budget(rpc->core, now, &check);
 	add_check(r, &reply, "budget", NULL, &check);
 	for (size_t i = 0; i < rpc->n_pools; i++) {

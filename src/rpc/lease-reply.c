@@ -7,6 +7,7 @@
 #include "rpc/kinds.h"
 #include "rpc/lease-internal.h"
 #include "rpc/lease.h"
+#include "rpc/watch.h"
 #include "util/error.h"
 #include "util/log.h"
 
@@ -243,14 +244,26 @@ static enum sidepool_error_code code_of(enum revocation why)
 	return SIDEPOOL_E_LEASE_REVOKED;
 }
 
+static void publish(const struct rpc_lease *l, const struct decision *d)
+{
+	char blame[LEASE_BLAME_BYTES], reason[LEASE_BLAME_BYTES + 64];
+
+	lease_blame(l, blame, sizeof(blame));
+	(void)snprintf(reason, sizeof(reason), "%s: %s", revocation_to_string(d->revocation),
+		       blame);
+	watch_lease(l, d->type == DECISION_REVOKE, reason);
+}
+
 void lease_decided(const struct decision *d)
 {
 	struct rpc_lease *l = d->lease->owner;
 
 	if (d->type == DECISION_WARN) {
 		tell(l, "will be revoked");
+		publish(l, d);
 		return;
 	}
 	tell(l, "is revoked");
+	publish(l, d);
 	lease_take_away(l, code_of(d->revocation));
 }

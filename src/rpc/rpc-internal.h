@@ -19,6 +19,7 @@
 #include "rpc/facts.h"
 #include "rpc/request.h"
 #include "rpc/rpc.h"
+#include "rpc/watch.h"
 
 struct idempotency_table;
 struct listened;
@@ -26,6 +27,7 @@ struct listening;
 struct pg_listener;
 struct rpc_lease;
 struct stream;
+struct watching;
 
 TAILQ_HEAD(request_list, request);
 
@@ -41,6 +43,7 @@ struct rpc_pool {
 	struct pg_listener *listener; /* owned */
 	struct listened *listened;    /* owned: channels that somebody wants, by name */
 	struct topic marks;
+	struct watch watch;
 };
 
 /* What one uid has open, all its processes together. */
@@ -121,6 +124,7 @@ struct rpc {
 	uint64_t topic_floor;        /* the last number of topics that are gone */
 	struct buf event;            /* owned: being published */
 	struct listening *listening; /* owned */
+	struct watching *watching;   /* owned */
 };
 
 void requests_free_spare(struct rpc *rpc);

@@ -47,6 +47,8 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 		r = application_get(rpc->core, "others", &share, &rpc->fallback);
 	if (r == 0)
 		r = listening_init(rpc);
+	if (r == 0)
+		r = watching_init(rpc);
 	return err_fold(r);
 }
 
@@ -112,8 +114,10 @@ void rpc_on_decided(void *userdata)
 	struct rpc *rpc = userdata;
 
 	for (size_t i = 0; i < rpc->n_pools; i++)
-		if (rpc->pools[i].listener)
+		if (rpc->pools[i].listener) {
 			pg_listener_look(rpc->pools[i].listener);
+			watch_look(&rpc->pools[i], rpc);
+		}
 }
 
 static const struct config_pool *config_of(const struct config *config, const char *name)
@@ -135,6 +139,7 @@ int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools)
 		rpc->pools[i].config = config_of(rpc->config, pg_pool_name(pools[i]));
 		if (listening_add_pool(rpc, &rpc->pools[i]) < 0)
 			return err_raise(-ENOMEM);
+		watching_add_pool(rpc, &rpc->pools[i]);
 	}
 	return 0;
 }
@@ -224,6 +229,7 @@ struct rpc *rpc_free(struct rpc *rpc)
 	rpc->texts = pg_texts_free(rpc->texts);
 	application_unref(rpc->fallback);
 	listening_deinit(rpc);
+	watching_deinit(rpc);
 	buf_deinit(&rpc->event);
 	free(rpc->pools);
 	free(rpc);

@@ -12,6 +12,7 @@
 
 #include "pg/text.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/watch.h"
 #include "util/log.h"
 
 enum {
@@ -86,6 +87,8 @@ void statement_log_tell(const struct request *r)
 	slow = ran >= c->slow_query_us;
 	if (!slow && !c->log_statements)
 		return;
+	if (slow)
+		watch_statement(r, sql_of(r), usec_sub(r->granted, r->received), ran);
 	log_write(
 		slow ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO,
 		LOG_FIELDS(

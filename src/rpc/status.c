@@ -158,10 +158,21 @@ static void add_applications(struct request *r, Sidepool__V1__StatusReply *reply
 	}
 }
 
-static void fill_lease(struct request *r, const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
+Sidepool__V1__HealthLevel status_health_level(enum health_level level)
 {
-	char *blame = allocate(r, LEASE_BLAME_BYTES);
+	switch (level) {
+	case HEALTH_HEALTHY:
+		return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_HEALTHY;
+	case HEALTH_DEGRADED:
+		return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_DEGRADED;
+	case HEALTH_UNHEALTHY:
+		break;
+	}
+	return SIDEPOOL__V1__HEALTH_LEVEL__HEALTH_LEVEL_UNHEALTHY;
+}
 
+void status_fill_lease(const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
+{
 	sidepool__v1__lease_status__init(m);
 	m->lease_id = l->core.id;
 	m->pool = l->pool->config->name;
@@ -177,6 +188,13 @@ static void fill_lease(struct request *r, const struct rpc_lease *l, Sidepool__V
 				? 0
 				: usec_sub(l->core.expires, rpc_now()) / USEC_PER_MS;
 	m->backend_pid = l->task.conn ? (uint32_t)pg_conn_backend_pid(l->task.conn) : 0;
+}
+
+static void fill_lease(struct request *r, const struct rpc_lease *l, Sidepool__V1__LeaseStatus *m)
+{
+	char *blame = allocate(r, LEASE_BLAME_BYTES);
+
+	status_fill_lease(l, m);
 	if (blame) {
 		lease_blame(l, blame, LEASE_BLAME_BYTES);
 		m->blame = blame;

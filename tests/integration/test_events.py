@@ -310,6 +310,89 @@ def test_another_daemon_is_another_instance(make_daemon, pg):
     assert len(set(instances)) == 2
 
 
+# ---- what happens to a pool ----
+
+
+def admin_breaker(wire, trip):
+    r = Request()
+    r.admin.breaker.pool, r.admin.breaker.trip = "main", trip
+    return wire.call(r)
+
+
+@pytest.mark.fast
+def test_events_of_a_pool_have_a_mark_too(wire, sub):
+    reply = wire.call(listen_request("")).listen
+    assert reply.topic == b"event/main/" and reply.events_url == events_url(wire)
+    sub.watch()
+    assert wire.status().connections <= 1  # nothing is held for it
+
+
+def test_pause_and_breaker_by_hand_are_told(wire, sub):
+    sub.watch()
+    admin(wire, "pause")
+    admin(wire, "resume")
+    paused, resumed = (sub.receive("event/main/pause") for _ in range(2))
+    assert (paused.pause.paused, resumed.pause.paused) == (True, False) and resumed.sequence == paused.sequence + 1
+    assert paused.pool == "main"
+    admin_breaker(wire, True)
+    admin_breaker(wire, False)
+    opened, closed = (sub.receive("event/main/breaker") for _ in range(2))
+    assert (opened.breaker.to, opened.breaker.by_hand) == (2, True)
+    assert (closed.breaker.to, closed.breaker.by_hand) == (1, False)
+    assert [opened.sequence, closed.sequence] == [1, 2]
+
+
+@pytest.mark.settings({"pool main": {"breaker_threshold": 2, "connect_backoff_min": "10ms", "breaker_reset": "200ms"}})
+def test_a_database_that_goes_and_comes_is_told(wire, sub, pg):
+    sub.watch()
+    wire.query("SELECT 1")
+    pg.stop("immediate")
+    try:
+        event = sub.receive("event/main/breaker").breaker
+        assert event.to == 2 and event.reason and not event.by_hand
+        health = sub.receive("event/main/health").health
+        assert health.check.name == "database main" and health.check.level == 3 and health.level == 3 and health.check.advice
+    finally:
+        pg.start()
+    while sub.receive("event/main/breaker").breaker.to != 1:
+        pass
+    while sub.receive("event/main/health").health.check.level != 1:
+        pass
+
+
+@pytest.mark.settings({"sidepool": {"idle_transaction_timeout": "400ms"}})
+def test_a_lease_that_is_taken_away_is_told(wire, sub):
+    sub.watch()
+    lease = wire.query("SELECT 1", begin=True, call_site="seed.ts:88").lease
+    warned, revoked = (sub.receive("event/main/lease").lease for _ in range(2))
+    assert (warned.change, revoked.change) == (1, 2)
+    assert revoked.lease.lease_id == lease.lease_id and revoked.lease.call_site == "seed.ts:88" and revoked.lease.pid == os.getpid()
+    assert revoked.lease.state == "idle in transaction" and "idle in transaction" in revoked.reason
+    r = Request()
+    lease = wire.lease()
+    r.admin.revoke_lease.lease_id = lease.lease_id
+    wire.call(r)
+    by_hand = sub.receive("event/main/lease").lease
+    assert by_hand.change == 2 and "administrator" in by_hand.reason
+
+
+@pytest.mark.settings({"sidepool": {"slow_query": "1ms"}})
+def test_slow_statements_are_told_without_their_text(daemon, wire, sub):
+    sub.watch()
+    secret = "SELECT pg_sleep(0.01), 'secret'"
+    wire.query(secret, call_site="report.py:7")
+    event = sub.receive("event/main/statement").statement
+    assert event.run_us >= 10_000 and event.call_site == "report.py:7" and event.pid == os.getpid() and event.sql == ""
+    with pytest.raises(Failed):
+        wire.query("SELECT pg_sleep(0.01), 1/(random()*0)::int")
+    assert sub.receive("event/main/statement").statement.sqlstate == "22012"
+    daemon.write_config({"sidepool": {"budget": 5, "slow_query": "1ms", "events_statements": "on"}})
+    daemon.reload()
+    wire.query(secret + " " + "ü" * 1000)
+    text = sub.receive("event/main/statement").statement.sql
+    assert text.startswith(secret) and 990 <= len(text.encode()) <= 1000
+
+
 # ---- the socket ----
 
 

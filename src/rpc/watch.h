@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What happens to the pools, published for whoever is interested. */
+
+#include <stdbool.h>
+
+#include "core/breaker.h"
+#include "core/health.h"
+#include "rpc/event.h"
+#include "util/macro.h"
+
+struct request;
+struct rpc;
+struct rpc_lease;
+struct rpc_pool;
+
+enum watch_check {
+	WATCH_DATABASE,
+	WATCH_ACQUISITION,
+	WATCH_LIMITS,
+	WATCH_CHECKS_N,
+};
+
+/* A pool as it was last told of. */
+struct watch {
+	struct topic breaker;
+	struct topic lease;
+	struct topic pause;
+	struct topic health;
+	struct topic statement;
+	enum breaker_state state;
+	bool tripped;
+	bool paused;
+	enum health_level levels[WATCH_CHECKS_N];
+};
+
+int watching_init(struct rpc *rpc);
+void watching_add_pool(struct rpc *rpc, struct rpc_pool *pool);
+void watching_deinit(struct rpc *rpc);
+
+/* After each turn of decisions: has a breaker changed, was a pool paused? */
+void watch_look(struct rpc_pool *pool, struct rpc *rpc);
+
+/* A lease is warned of, or revoked, and why. */
+void watch_lease(const struct rpc_lease *l, bool revoked, const char *reason);
+
+/* A statement was slow. */
+void watch_statement(const struct request *r, const char *sql, usec wait, usec run);
