@@ -54,10 +54,10 @@ def find(pattern, text):
     return float(found.group(1))
 
 
-def pgbench(target, seconds, clients, protocol="prepared", script="select", reconnect=False):
+def pgbench(target, seconds, clients, protocol="prepared", script="select", reconnect=False, threads=THREADS):
     """pgbench's own scripts; `target` is a server's or a pooler's."""
     built_in = {"select": "select-only", "tpcb": "tpcb-like"}[script]
-    command = [programs() / "pgbench", "-n", "-b", built_in, "-M", protocol, "-c", clients, "-j", min(THREADS, clients), "-T", seconds]
+    command = [programs() / "pgbench", "-n", "-b", built_in, "-M", protocol, "-c", clients, "-j", min(threads, clients), "-T", seconds]
     with tempfile.TemporaryDirectory(prefix="sp-bench-", dir="/tmp") as folder:
         command += ["-l", "--sampling-rate", SAMPLED, "--log-prefix", f"{folder}/log"]
         command += ["-C"] if reconnect else []

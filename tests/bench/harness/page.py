@@ -6,7 +6,7 @@ import html
 from figures import Spread, latency, number
 
 COLOURS = {"sidepool": "var(--ours)", "pgbouncer": "var(--theirs)", "direct": "var(--direct)"}
-LINE, LEFT, WIDTH, RIGHT = 26, 270, 430, 260  # pixels: a variant's height, its name, its bar, its figures
+LINE, LEFT, WIDTH, RIGHT = 26, 270, 380, 300  # pixels: a variant's height, its name, its bar, its figures
 
 STYLE = """
 :root { color-scheme: light dark; --ours: #1a7f5a; --theirs: #c2701c; --direct: #7a8594; --text: #1d2329; --quiet: #667180;

@@ -95,6 +95,9 @@ class Stage:
 
     def through(self, family, bouncer, protocol, **options):
         name, label = name_of(bouncer, protocol)
+        if bouncer.mode == "transaction" and protocol == "prepared" and options.get("script") == "tpcb":
+            # pgbench prepares with a call that blocks: in a transaction, for connections that other clients of its thread hold.
+            options["threads"] = options["clients"]
 
         def load(seconds):
             return loads.pgbench(bouncer.target(), seconds, protocol=protocol, **options)
