@@ -7,9 +7,12 @@
  * two brings the answer first; neither costs a round trip.
  *
  * After a failover to a server that has not seen the transaction its id may be another's, hence the
- * timeline: the first eight digits of the name of the WAL file that is written to. A session that
- * still runs the transaction has lost its client, and would end some time by itself; it is ended
- * now, and what it has done by then counts.
+ * timeline: the first eight digits of the name of the WAL file that is written to. After a crash an
+ * id that had not been flushed to the WAL is given again; then *committed* may be another's, and
+ * only *aborted* counts. Where the last recovery ended tells whether there was one.
+ *
+ * A session that still runs the transaction has lost its client, and would end some time by itself;
+ * it is ended now, and what it has done by then counts.
  */
 #include "rpc/settle.h"
 
@@ -38,6 +41,7 @@ struct settlement {
 	char sql[SQL_BYTES];
 	char status[16]; /* as told; "": it was not */
 	bool same_timeline;
+	bool same_run; /* no crash since: the id is still the transaction's own */
 	unsigned tries;
 };
 
@@ -72,6 +76,7 @@ void settle_hear(struct request *r, const struct pg_result *row)
 
 	(void)snprintf(x->id, sizeof(x->id), "%s", pg_result_value(row, 0, 0));
 	(void)snprintf(x->timeline, sizeof(x->timeline), "%s", pg_result_value(row, 0, 1));
+	(void)snprintf(x->recovery, sizeof(x->recovery), "%s", pg_result_value(row, 0, 2));
 }
 
 bool settle_can(struct request *r)
@@ -127,7 +132,7 @@ static void conclude(struct settlement *s)
 {
 	struct request *r = s->r;
 
-	if (s->same_timeline && !strcmp(s->status, "committed"))
+	if (s->same_timeline && s->same_run && !strcmp(s->status, "committed"))
 		set_committed(r);
 	else if (s->same_timeline && !strcmp(s->status, "aborted"))
 		set_aborted(r);
@@ -167,6 +172,7 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 		return;
 	(void)snprintf(s->status, sizeof(s->status), "%s", pg_result_value(rows, 0, 0));
 	s->same_timeline = !strcmp(pg_result_value(rows, 0, 1), "t");
+	s->same_run = !strcmp(pg_result_value(rows, 0, 2), "t");
 }
 
 /* "transaction ID is in the future": it is of another server, or was lost with its WAL. */
@@ -183,8 +189,8 @@ static void on_end(struct pg_call *call, enum pg_end end)
 {
 	struct settlement *s = container_of(call, struct settlement, call);
 
-	if (end == PG_END_SYNCED && s->same_timeline && !strcmp(s->status, "in progress") &&
-	    s->tries < TRIES_MAX) {
+	if (end == PG_END_SYNCED && s->same_timeline && s->same_run &&
+	    !strcmp(s->status, "in progress") && s->tries < TRIES_MAX) {
 		ask(s);
 		return;
 	}
@@ -249,9 +255,11 @@ static const struct pg_task_ops task_ops = {
 	"CASE WHEN NOT pg_catalog.pg_is_in_recovery() THEN pg_catalog.substr("                     \
 	"pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) END"
 
+#define RECOVERY "coalesce(pg_catalog.pg_last_wal_replay_lsn()::text, '')"
+
 const char *settle_sql(void)
 {
-	return "SELECT pg_catalog.pg_current_xact_id_if_assigned(), " TIMELINE;
+	return "SELECT pg_catalog.pg_current_xact_id_if_assigned(), " TIMELINE ", " RECOVERY;
 }
 
 /* Whoever still is at it is of the same role, as all connections of the pool are. */
@@ -260,12 +268,12 @@ static void write_sql(struct settlement *s, const struct xact *x)
 	unsigned long long id = strtoull(x->id, NULL, 10);
 
 	(void)snprintf(s->sql, sizeof(s->sql),
-		       "SELECT pg_catalog.pg_xact_status('%llu'), t.same,"
+		       "SELECT pg_catalog.pg_xact_status('%llu'), t.same, r.same,"
 		       " (SELECT count(pg_catalog.pg_terminate_backend(a.pid))"
-		       " FROM pg_catalog.pg_stat_activity a WHERE t.same"
+		       " FROM pg_catalog.pg_stat_activity a WHERE t.same AND r.same"
 		       " AND a.usename = current_user AND a.backend_xid = '%llu'::xid)"
-		       " FROM (SELECT %s = '%s' AS same) t",
-		       id, id & UINT32_MAX, TIMELINE, x->timeline);
+		       " FROM (SELECT %s = '%s' AS same) t, (SELECT %s = '%s' AS same) r",
+		       id, id & UINT32_MAX, TIMELINE, x->timeline, RECOVERY, x->recovery);
 }
 
 void settle_begin(struct request *r)

@@ -15,6 +15,7 @@ struct settlement;
 struct xact {
 	char id[24]; /* "": not known */
 	char timeline[12];
+	char recovery[20]; /* the server's last one; "": it was started in good order */
 };
 
 /*

@@ -2,6 +2,8 @@
 """What became of a COMMIT whose answer was lost: found out on another connection where the transaction's id is known."""
 import pytest
 from lib.cut import Cut
+from lib.postgres import Postgres
+from lib.wait import wait_until
 from lib.wire import CODES, COMMIT, OUTCOMES, Wire
 
 pytestmark = pytest.mark.fast
@@ -132,3 +134,26 @@ def test_a_client_that_leaves_meanwhile_disturbs_nobody(cut, pg, make_daemon):
             cut.arm("server", COMMITTED)
             wire.send(wire.query_request("COMMIT", lease=lease))
         assert other.values("SELECT 1") == [("1",)]
+
+
+def test_an_id_that_was_given_again_after_a_crash_tells_nothing(make_daemon):
+    """What was not flushed to the WAL is forgotten by a crash, ids too: the next transaction has the same one, and is committed."""
+    with Postgres(wal_writer_delay="10s", autovacuum="off") as pg, Cut(pg) as cut:
+        pg.sql("CREATE TABLE effect (a int)")
+        daemon = make_daemon(cut.url, config={"pool main": {"breaker_threshold": 1000, "connect_backoff_max": "100ms"}})
+        with Wire(daemon.socket) as wire:
+            lease = open_transaction(wire)["lease"]
+            xid = int(wire.values("SELECT pg_current_xact_id()", lease=lease)[0][0])
+            cut.arm("client", b"COMMIT\0", keep_server=True)
+            server, cut.server = cut.server, cut.server + ".gone"
+            lost = wire.send(wire.query_request("COMMIT", lease=lease))
+            wait_until("the COMMIT is lost", lambda: not cut.wanted)
+            pg.kill9()
+            pg.start()
+            while int(pg.sql("WITH x AS (INSERT INTO effect VALUES (2)) SELECT pg_current_xact_id()::text")[0][0]) < xid:
+                pass
+            assert pg.sql("SELECT pg_xact_status(%s::text::xid8)", str(xid)) == [("committed",)]
+            cut.server = server
+            answer = wire.receive(lost)
+        assert CODES[answer.error.code] == "CONNECTION_LOST" and OUTCOMES[answer.error.outcome] == "unknown"
+        assert pg.sql("SELECT count(*) FROM effect WHERE a = 1") == [(0,)]
