@@ -31,7 +31,7 @@ class Link:
 
 
 class Proxy:
-    """Listens on a port of its own, and leads to `target`, a port of this host."""
+    """Listens on a port of its own, and leads to `target`, a port of this host; to nothing while that is None."""
 
     def __init__(self, target):
         self.target = target
@@ -44,11 +44,8 @@ class Proxy:
         self.loop = asyncio.new_event_loop()
         self.open = asyncio.Event()
         self.open.set()
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(512)
-        self.listener.setblocking(False)
+        self.port, self.listener = 0, None
+        self._bind()
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self._run, name="proxy")
         self.thread.start()
@@ -87,6 +84,16 @@ class Proxy:
     def break_all(self, reset):
         self._call(lambda: self._break(list(self.links), reset))
 
+    def lead_to(self, target):
+        """Another server; None: nobody listens here, and who connects is refused as by a dead host."""
+
+        def lead():
+            self.target = target
+            self._break(list(self.links), True)
+            self.accepting.cancel()
+
+        self._call(lead)
+
     def heal(self):
         """No fault any more. What was swallowed from cannot go on: it is reset."""
 
@@ -105,8 +112,15 @@ class Proxy:
 
     # -- the loop
 
+    def _bind(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.listen(512 if self.target else 0)
+        self.listener.setblocking(False)
+
     def _run(self):
-        self.main = self.loop.create_task(self._accept())
+        self.main = self.loop.create_task(self._live())
         self.loop.run_until_complete(self.main)
         self.loop.close()
 
@@ -116,19 +130,30 @@ class Proxy:
             link.reset = reset
             link.task.cancel()
 
-    async def _accept(self):
+    async def _live(self):
+        """Until close(): it accepts, or does not, according to the target."""
         try:
             while True:
-                client, _ = await self.loop.sock_accept(self.listener)
-                self.accepted += 1
-                link = Link(client)
-                self.links.add(link)
-                link.task = self.loop.create_task(self._serve(link))
+                self.accepting = self.loop.create_task(self._accept())
+                await asyncio.wait([self.accepting])
         except asyncio.CancelledError:
-            tasks = [link.task for link in self.links]
+            self.accepting.cancel()
+            tasks = [self.accepting, *(link.task for link in self.links)]
             self._break(list(self.links), True)
             await asyncio.gather(*tasks, return_exceptions=True)
             self.listener.close()
+
+    async def _accept(self):
+        self.listener.close()
+        if self.target is None:
+            await self.loop.create_future()
+        self._bind()
+        while True:
+            client, _ = await self.loop.sock_accept(self.listener)
+            self.accepted += 1
+            link = Link(client)
+            self.links.add(link)
+            link.task = self.loop.create_task(self._serve(link))
 
     async def _serve(self, link):
         pumps = []

@@ -80,7 +80,7 @@ class World:
         self.primary = Server()
         self.primary.start()
         self._make_tables()
-        self.proxies = [Proxy(self.primary.port), Proxy(1)]
+        self.proxies = [Proxy(self.primary.port), Proxy(None)]
         self.daemon = ActivatedDaemon(self.folder, CONFIG.format(*(p.port for p in self.proxies)))
         self.daemon.start()
         commands = {
@@ -132,13 +132,14 @@ class World:
         standby = Server(old)
         self.standby = standby
         standby.start()
-        other.target = standby.port
+        other.lead_to(standby.port)
         old.settings["synchronous_standby_names"] = "*"
         old._write_settings()
         old.process.send_signal(signal.SIGHUP)
         wait_for_replay(old, standby)
         old.kill9() if how == "SIGKILL" else old.stop(how)
         standby.promote()
+        self.proxy.lead_to(None)
         self.primary, self.standby, self.place = standby, None, 1 - self.place
         old.destroy()
 
