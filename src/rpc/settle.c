@@ -92,12 +92,15 @@ bool settle_can(struct request *r)
 
 /* ---- what PostgreSQL said ---- */
 
-/* Everything but the end had been answered; a COMMIT that was a statement of its own is made up. */
+/*
+ * Everything but the end had been answered; a COMMIT that was a statement of its own is made up,
+ * unless only what comes behind its tag was lost.
+ */
 static bool make_up_answer(struct request *r)
 {
 	struct output_statement s = { .index = 0 };
 
-	if (r->all_complete)
+	if (r->all_complete || (r->n_texts == 0 && r->completed))
 		return true;
 	if (r->n_texts > 1 || (r->n_texts == 1 && r->texts[0]->class.verb != PG_VERB_COMMIT))
 		return false;

@@ -67,12 +67,13 @@ def all_in_one(wire, cut, *arm, **options):
 WAYS = [commit_by_release, commit_by_text, commit_with_a_read]
 
 
+@pytest.mark.parametrize("word", [COMMITTED, READY], ids=["all-of-it", "its-end"])
 @pytest.mark.parametrize("way", [*WAYS, all_in_one])
-def test_a_commit_whose_answer_is_lost_is_found_committed(wire, cut, pg, way):
-    answer = way(wire, cut, "server", COMMITTED)
+def test_a_commit_whose_answer_is_lost_is_found_committed(wire, cut, pg, way, word):
+    answer = way(wire, cut, "server", word)
     assert not answer.HasField("error"), answer.error
     assert count(pg) == 1
-    if way is commit_by_text:
+    if way in (commit_by_text, commit_by_release):
         assert [r.command_tag for r in answer.results] == ["COMMIT"]
     if way in (commit_with_a_read, all_in_one):
         assert answer.results[0].row_count == 1
