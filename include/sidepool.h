@@ -37,6 +37,7 @@
 #include "sidepool-admin.h"
 #include "sidepool-bulk.h"
 #include "sidepool-errors.h"
+#include "sidepool-events.h"
 #include "sidepool-reply.h"
 #include "sidepool-request.h"
 

@@ -34,6 +34,7 @@ struct ctl {
 	const char *application;
 	const char *pool;
 	uint32_t timeout_ms; /* 0: none */
+	uint64_t count;      /* listen, events: 0 means for ever */
 	struct sidepool *sp; /* owned */
 	const struct ctl_command *command;
 	char **args;
@@ -56,6 +57,7 @@ int ctl_status(struct ctl *ctl);
 int ctl_list(struct ctl *ctl); /* detail: enum sidepool_table */
 int ctl_health(struct ctl *ctl);
 int ctl_ping(struct ctl *ctl);
+int ctl_listen(struct ctl *ctl); /* detail 1: events */
 int ctl_admin(struct ctl *ctl); /* detail: enum sidepool_admin */
 
 /* The options that every request of the command is made with. */

@@ -29,6 +29,11 @@ static void put_string(FILE *out, const char *s, size_t len)
 	fputc('"', out);
 }
 
+void output_json_text(FILE *out, const char *text)
+{
+	put_string(out, text, strlen(text));
+}
+
 /* NaN and the infinities are numbers to PostgreSQL and not to JSON. */
 static bool is_finite(const char *s)
 {

@@ -19,6 +19,8 @@ static const struct ctl_command commands[] = {
 	  SIDEPOOL_TABLE_APPLICATIONS },
 	{ "leases", "", "who holds a connection", 0, 0, ctl_list, SIDEPOOL_TABLE_LEASES },
 	{ "clients", "", "the connected processes", 0, 0, ctl_list, SIDEPOOL_TABLE_CLIENTS },
+	{ "listen", "CHANNEL...", "print notifications as they come", 1, -1, ctl_listen, 0 },
+	{ "events", "[POOL...]", "print what happens to the pools", 0, -1, ctl_listen, 1 },
 	{ "health", "", "how it is, also as exit status", 0, 0, ctl_health, 0 },
 	{ "ping", "", "whether the daemon answers, and how fast", 0, 0, ctl_ping, 0 },
 	{ "revoke", "LEASE", "take a lease away from its holder", 1, 1, ctl_admin,
@@ -44,6 +46,7 @@ static const char options_help[] =
 	"  -p, --pool NAME      the pool; default: the application's first\n"
 	"  -t, --timeout TIME   with a unit: 500ms, 10s, 2m\n"
 	"      --csv, --json    instead of an aligned table\n"
+	"  -n, --count N        listen, events: leave after N\n"
 	"  -h, --help\n"
 	"  -V, --version\n"
 	"\nA PARAMETER that begins with '-' stands behind '--'; \\N alone is NULL.\n"
@@ -75,6 +78,8 @@ static int usage(const char *what, const char *which)
 /* -1: go on; else the exit status. */
 static int take_option(struct ctl *ctl, int option)
 {
+	char *end;
+
 	switch (option) {
 	case 's':
 		ctl->socket = optarg;
@@ -95,6 +100,11 @@ static int take_option(struct ctl *ctl, int option)
 	case 'j':
 		ctl->format = CTL_JSON;
 		return -1;
+	case 'n':
+		ctl->count = strtoull(optarg, &end, 10);
+		if (*optarg >= '1' && *optarg <= '9' && !*end)
+			return -1;
+		return usage("--count needs a number from 1, not", optarg);
 	case 'h':
 		help(stdout);
 		return CTL_OK;
@@ -116,13 +126,14 @@ static int take_options(struct ctl *ctl, int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "csv", no_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "count", required_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "s:a:p:t:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:a:p:t:n:hV", options, NULL)) != -1) {
 		status = take_option(ctl, option);
 		if (status >= 0)
 			return status;

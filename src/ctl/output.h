@@ -31,6 +31,8 @@ void output_end(struct output *o, const char *tag);
 /* One value as JSON: numbers, booleans and json as they are, everything else as a string. */
 void output_json_value(FILE *out, const struct sidepool_result *result, size_t row, size_t column);
 
+void output_json_text(FILE *out, const char *text);
+
 /* One row as a JSON object. */
 void output_json_row(FILE *out, const struct sidepool_result *result, size_t row);
 

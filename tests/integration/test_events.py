@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Notifications for any number of processes over one connection, and what happens to a pool, on the events socket."""
 import os
+import select
 import stat
 import subprocess
 
@@ -403,8 +404,8 @@ def test_subscribers_of_libnng(daemon, wire, pg):
     with pynng.Sub0(topics=b"notify/main/jobs\0", recv_timeout=200) as sub:
         sub.dial(url, block=True)
         command = ["nngcat", "--sub0", "--dial", url, "--subscribe", "notify/main/other", "--count", "1", "--raw"]
+        wire.call(listen_request("other"))
         with subprocess.Popen(command, stdout=subprocess.PIPE) as cat:
-            wire.call(listen_request("other"))
             heard = None
             while heard is None:
                 notify(pg, "jobs", "for pynng")
@@ -489,3 +490,99 @@ def test_events_buffer_is_reloaded(daemon, wire):
     daemon.write_config({"sidepool": {"budget": 5, "events_buffer": 4}})
     daemon.reload()
     assert "events_buffer: 1024 -> 4" in daemon.log()
+
+
+# ---- the command ----
+
+
+@pytest.fixture
+def command(daemon):
+    """Starts `sidepool ...`, which ends by itself or with the daemon."""
+    started = []
+
+    def start(*arguments):
+        p = subprocess.Popen([COMMAND, "--socket", str(daemon.socket), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(p)
+        return p
+
+    yield start
+    for p in started:
+        p.kill()
+        p.communicate()
+
+
+def test_the_command_listens(command, pg):
+    p = command("listen", "jobs", "Mails", "--count", "3", "--json")
+    wait_until("it listens", lambda: len(listeners(pg)) == 1 and pg.sql("SELECT 1 FROM pg_stat_activity WHERE query = 'LISTEN \"Mails\"'"))
+    for _ in wait_for_lines(p, lambda: notify(pg, "jobs", "first")):
+        pass
+    out = p.communicate(timeout=60)[0]
+    assert p.returncode == 0 and len(out.splitlines()) == 3
+
+
+def wait_for_lines(p, say):
+    """Say it until the command has left."""
+    while p.poll() is None:
+        say()
+        yield
+
+
+def test_a_hundred_listening_processes_use_one_connection(daemon, command, wire, pg):
+    processes = [command("listen", "jobs", "--count", "1") for _ in range(100)]
+    with Subscriber(wire) as sub:
+        sub.listen("jobs")
+        # Each has sent its Listen; that each hears it is what it says itself.
+        wait_until("all listen", lambda: wire.status().clients == 101 and sum(c.requests_total >= 2 for c in wire.status().client_list) == 101)
+        assert len(listeners(pg)) == 1 and wire.status().connections <= 5
+        wait_until("all have heard it", lambda: notify(pg, "jobs", "to all") or all(p.poll() is not None for p in processes))
+    for p in processes:
+        out, error = p.communicate()
+        assert (p.returncode, error) == (0, "") and out.endswith("jobs  to all\n")
+
+
+def test_the_command_shows_gaps_and_escapes_what_it_shows(command, pg):
+    p = command("listen", "jobs")
+    wait_until("it hears", lambda: notify_if_listening(pg) or select.select([p.stdout], [], [], 0)[0])
+    pg.sql("SELECT pg_terminate_backend(%s)", listeners(pg)[0])
+    lines = iter(p.stdout.readline, "")
+    gap = next(line for line in lines if "gap" in line)
+    assert 'jobs  gap over=no reason="' in gap
+    over = next(line for line in lines if "gap" in line)
+    assert "jobs  gap over=yes" in over
+    notify(pg, "jobs", "bell \a")
+    assert "jobs  bell \\x07\n" in next(line for line in lines if "bell" in line)
+
+
+def notify_if_listening(pg):
+    notify(pg, "jobs", "is anybody there")
+
+
+def test_the_command_shows_events(daemon, command, wire):
+    everything = command("events", "--json", "-n", "2")
+    other = command("events", "main", "-n", "2")
+    wait_until("both are connected", lambda: wire.status().clients == 3)
+
+    def stir():
+        admin(wire, "pause")
+        admin(wire, "resume")
+        return everything.poll() is not None and other.poll() is not None
+
+    wait_until("both have heard enough", stir)
+    assert '"kind": "pause"' in everything.communicate()[0]
+    assert "main  pause paused=" in other.communicate()[0]
+
+
+def test_the_command_ends_with_the_daemon(daemon, command, wire):
+    p = command("listen", "jobs")
+    wait_until("it listens", lambda: wire.status().pools[0].in_use == 1)
+    assert daemon.stop() == 0
+    out, error = p.communicate(timeout=60)
+    assert p.returncode == 3 and error.startswith("sidepool: the ")
+
+
+@pytest.mark.settings({"sidepool": {"events_socket": "off"}})
+def test_the_command_says_that_nothing_is_published(command):
+    p = command("listen", "jobs")
+    assert "see its setting events_socket" in p.communicate(timeout=60)[1] and p.returncode == 6
+    p = command("listen", "--csv", "jobs")
+    assert p.communicate(timeout=60)[1] and p.returncode == 2

@@ -13,6 +13,7 @@
 #include "handle.h"
 #include "pb.h"
 #include "proto-fields.h"
+#include "sidepool-events.h"
 #include "sidepool/v1/rpc.pb-c.h"
 #include "util/macro.h"
 
@@ -116,6 +117,13 @@ void hello_answer(struct sidepool *sp)
 const char *sidepool_daemon_version(const struct sidepool *sp)
 {
 	return sp->connection.daemon ? sp->connection.daemon->daemon_version : NULL;
+}
+
+const char *sidepool_events_url(const struct sidepool *sp)
+{
+	const Sidepool__V1__HelloReply *daemon = sp->connection.daemon;
+
+	return daemon && *daemon->events_url ? daemon->events_url : NULL;
 }
 
 const char *sidepool_application(const struct sidepool *sp)

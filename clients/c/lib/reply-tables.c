@@ -10,8 +10,7 @@
 #include "reply.h"
 #include "sidepool/v1/rpc.pb-c.h"
 
-/* The table belongs to the reply from here on. */
-static int add_table(struct sidepool_reply *reply, struct table *t)
+int reply_add_table(struct sidepool_reply *reply, struct table *t)
 {
 	void *grown;
 
@@ -30,7 +29,7 @@ static int add_table(struct sidepool_reply *reply, struct table *t)
 static int add_messages(struct sidepool_reply *reply, const ProtobufCMessageDescriptor *type,
 			size_t n, ProtobufCMessage *const *messages)
 {
-	return add_table(reply, table_of_messages(type, n, messages));
+	return reply_add_table(reply, table_of_messages(type, n, messages));
 }
 
 /* In the order of enum sidepool_table. */
@@ -51,7 +50,7 @@ static int add_status(struct sidepool_reply *reply, const ProtobufCMessage *m)
 		r = add_messages(reply, &sidepool__v1__client_status__descriptor, s->n_client_list,
 				 (ProtobufCMessage *const *)s->client_list);
 	if (r == 0)
-		r = add_table(reply, table_of_texts("warning", s->n_warnings, s->warnings));
+		r = reply_add_table(reply, table_of_texts("warning", s->n_warnings, s->warnings));
 	return r;
 }
 
@@ -95,7 +94,7 @@ static int set_tables(struct sidepool_reply *reply, const struct kind *kind,
 		return REPLY_E_MALFORMED;
 	if (kind->field == RESPONSE_COPY_READY)
 		reply->stream.private_[0] = ((const Sidepool__V1__CopyReady *)(void *)m)->stream_id;
-	r = add_table(reply, table_of_message(m));
+	r = reply_add_table(reply, table_of_message(m));
 	if (r == 0 && kind->add_parts)
 		r = kind->add_parts(reply, m);
 	protobuf_c_message_free_unpacked(m, NULL);

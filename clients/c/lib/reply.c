@@ -119,7 +119,8 @@ static void clear(struct sidepool_reply *reply)
 	reply->stream = (struct sidepool_stream){ { 0 } };
 	reply->lease = (struct sidepool_lease){ { 0 } };
 	reply->transaction = SIDEPOOL_TRANSACTION_UNSPECIFIED;
-	reply->wait_us = reply->run_us = 0;
+	reply->wait_us = reply->run_us = reply->event_lost = 0;
+	reply->event_kind = NULL;
 }
 
 struct sidepool_reply *sidepool_reply_free(struct sidepool_reply *reply)

@@ -34,6 +34,8 @@ struct sidepool_reply {
 	enum sidepool_transaction_status transaction;
 	uint64_t wait_us;
 	uint64_t run_us;
+	const char *event_kind; /* static; NULL: no event. Its topic begins `body` */
+	uint64_t event_lost;
 };
 
 /* A handle's replies: those that wait to be used again, and those that are out. */
