@@ -26,7 +26,7 @@
 void client_facts(const struct client *c, struct config_facts *f)
 {
 	*f = (struct config_facts){
-		.name = c->name,
+		.name = c->declared,
 		.unit = c->facts.unit[0] ? c->facts.unit : NULL,
 		.executable = c->facts.executable[0] ? c->facts.executable : NULL,
 		.uid = c->facts.uid,
@@ -48,6 +48,18 @@ static struct share_settings share_of(const struct config_application *a)
 	};
 }
 
+/* It has the name of a section, and not what the section asks for as a proof. */
+static bool is_impostor(const struct client *c)
+{
+	const struct config *config = c->rpc->config;
+
+	for (size_t i = 0; i < config->n_applications; i++)
+		if (c->config != &config->applications[i] &&
+		    !strcmp(config->applications[i].pattern, c->declared))
+			return true;
+	return false;
+}
+
 void client_match(struct client *c)
 {
 	struct config_facts facts;
@@ -58,6 +70,8 @@ void client_match(struct client *c)
 	client_facts(c, &facts);
 	c->config = config_match(c->rpc->config, &facts);
 	share = share_of(c->config);
+	(void)snprintf(c->name, sizeof(c->name), is_impostor(c) ? "%.50s (not proved)" : "%s",
+		       c->declared);
 	name = c->config == &c->rpc->config->other ? c->name : c->config->pattern;
 	if (application_get(c->rpc->core, name, &share, &app) != 0)
 		app = application_ref(c->rpc->fallback);
@@ -69,9 +83,9 @@ void client_declare(struct client *c, const char *application_name)
 {
 	size_t n = 0;
 
-	for (; *application_name && n < sizeof(c->name) - 1; application_name++)
-		c->name[n++] = (unsigned char)*application_name < ' ' ? '?' : *application_name;
-	c->name[n] = '\0';
+	for (; *application_name && n < sizeof(c->declared) - 1; application_name++)
+		c->declared[n++] = (unsigned char)*application_name < ' ' ? '?' : *application_name;
+	c->declared[n] = '\0';
 	client_match(c);
 }
 
@@ -124,7 +138,7 @@ void client_on_open(struct sp_conn *conn, void *userdata)
 	TAILQ_INIT(&c->leases);
 	TAILQ_INIT(&c->listens);
 	facts_read(&c->facts, peer->uid, peer->gid, peer->pid);
-	facts_name(&c->facts, c->name, sizeof(c->name));
+	facts_name(&c->facts, c->declared, sizeof(c->declared));
 	client_match(c);
 	TAILQ_INSERT_TAIL(&rpc->clients, c, link);
 	rpc->n_clients++;

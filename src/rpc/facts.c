@@ -3,7 +3,7 @@
  * The uid and gid come from SO_PEERCRED and are certain. The pid is that of the process that
  * connected; it may have ended, and its number may have been given to another since, so what is
  * read from /proc is as of the time of the connect, and is read right then. A cgroup path
- * (cgroups(7)) names the systemd unit: the last component that ends in .service or .scope.
+ * (cgroups(7)) names the systemd unit or the container: the last component that is either.
  */
 #include "rpc/facts.h"
 
@@ -13,8 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/macro.h"
+
 enum {
 	PROC_FILE_BYTES = 4096,
+	CONTAINER_ID_DIGITS = 64,
+	CONTAINER_ID_SHOWN = 12, /* as many as the containers' own tools show */
 };
 
 /* The file as a string; empty where it cannot be read. */
@@ -40,41 +44,70 @@ static int ends_with(const char *s, size_t n, const char *suffix)
 	return n > len && !memcmp(s + n - len, suffix, len);
 }
 
-/* Docker, containerd and podman put 64 hexadecimal digits into the last component. */
-static int is_container(const char *s, size_t n)
+/* Docker, containerd and podman name a container by 64 hexadecimal digits, perhaps amid a scope. */
+static const char *find_container(const char *s, size_t n)
 {
-	return n >= 64 && strspn(s + n - 64, "0123456789abcdef") >= 64;
+	size_t digits;
+
+	for (const char *end = s + n; s < end; s += digits + 1) {
+		digits = strspn(s, "0123456789abcdef");
+		if (digits >= CONTAINER_ID_DIGITS && s + digits <= end)
+			return s;
+	}
+	return NULL;
+}
+
+/* A login's number is another each time; its user slice stands before it. */
+static int is_session(const char *s)
+{
+	return !strncmp(s, "session-", strlen("session-"));
+}
+
+static void take_component(char *unit, size_t size, const char *s, size_t n)
+{
+	const char *id = find_container(s, n);
+
+	if (id)
+		(void)snprintf(unit, size, "%.*s", CONTAINER_ID_SHOWN, id);
+	else if (ends_with(s, n, ".service") || (ends_with(s, n, ".scope") && !is_session(s)) ||
+		 (ends_with(s, n, ".slice") && !strncmp(s, "user-", strlen("user-"))))
+		(void)snprintf(unit, size, "%.*s", (int)n, s);
 }
 
 static void find_unit(char *unit, size_t size, const char *path)
 {
 	size_t n;
 
-	unit[0] = '\0';
 	for (; *path && *path != '\n'; path += n) {
 		path += *path == '/';
 		n = strcspn(path, "/\n");
-		if (ends_with(path, n, ".service") || ends_with(path, n, ".scope") ||
-		    is_container(path, n))
-			(void)snprintf(unit, size, "%.*s", (int)n, path);
+		take_component(unit, size, path, n);
+	}
+}
+
+void facts_unit(const char *cgroup, char *unit, size_t size)
+{
+	/*
+	 * Version 2 has one line, "0::/path"; in a hybrid hierarchy systemd's own may be
+	 * "1:name=systemd:/path".
+	 */
+	static const char *const lines[] = { "0::", ":name=systemd:" };
+	const char *line;
+
+	unit[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(lines) && !unit[0]; i++) {
+		line = strstr(cgroup, lines[i]);
+		if (line)
+			find_unit(unit, size, line + strlen(lines[i]));
 	}
 }
 
 static void read_unit(struct facts *f)
 {
-	char text[PROC_FILE_BYTES], *line;
+	char text[PROC_FILE_BYTES];
 
 	read_proc(f->pid, "cgroup", text, sizeof(text));
-	/*
-	 * Version 2 has one line, "0::/path"; in a hybrid hierarchy systemd's own is
-	 * "1:name=systemd:/path".
-	 */
-	line = strstr(text, "0::");
-	if (!line)
-		line = strstr(text, ":name=systemd:");
-	line = line ? strchr(line, '/') : NULL;
-	if (line)
-		find_unit(f->unit, sizeof(f->unit), line);
+	facts_unit(text, f->unit, sizeof(f->unit));
 }
 
 static void read_executable(struct facts *f)

@@ -14,7 +14,8 @@ struct facts {
 	uid_t uid;
 	gid_t gid;
 	pid_t pid;
-	char unit[64]; /* systemd unit ("api.service") or container id; "": none */
+	/* "api.service", a login's "user-1000.slice", a container's short id; "": none */
+	char unit[64];
 	char executable
 		[128]; /* path; "": not known, as for another user's process without the right to look */
 	gid_t groups[FACTS_GROUPS_MAX];
@@ -23,6 +24,9 @@ struct facts {
 
 /* Reads /proc, which never blocks on a disk or a network. What cannot be read stays empty. */
 void facts_read(struct facts *ret_facts, uid_t uid, gid_t gid, pid_t pid);
+
+/* The unit that the text of a /proc/PID/cgroup names. */
+void facts_unit(const char *cgroup, char *unit, size_t size);
 
 /*
  * A name for a process that declared none: its unit without suffix, else its executable without

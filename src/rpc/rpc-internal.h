@@ -77,7 +77,8 @@ struct client {
 	struct rpc_user *user;                   /* borrowed: counted in user->clients */
 	const struct config_application *config; /* borrowed: of rpc::config */
 	struct application *application;         /* borrowed: core's */
-	char name[64];                           /* as declared, or found out */
+	char declared[64];                       /* by itself, or found out */
+	char name[64];                           /* the same, as others are told */
 	char client_name[64];                    /* "sidepool-python 0.1.0" */
 	struct request_list requests;
 	unsigned in_flight;
