@@ -56,9 +56,14 @@ class Database(Postgres):
         super().__init__(shared_buffers="256MB", max_connections=300, max_wal_size="4GB", checkpoint_timeout="1h", autovacuum="off")
         self.scale = scale
 
-    def load(self):
+    def initialize(self):
+        """pgbench's tables."""
         command = [programs() / "pgbench", "-i", "-q", "-s", str(self.scale), self.url()]
         subprocess.run(command, check=True, capture_output=True)
+
+    def load(self):
+        """Those, and a long one to stream."""
+        self.initialize()
         self.psql(STREAM)
 
     def version(self):
@@ -143,9 +148,9 @@ class Bouncer:
 class Sidepool(daemon.Daemon):
     """sidepoold with as many connections as PgBouncer has."""
 
-    def __init__(self, database, connections=CONNECTIONS, **settings):
-        general = {"budget": connections, "max_clients": CLIENTS_MOST, **settings}
-        super().__init__(database.url(), {"sidepool": general})
+    def __init__(self, database, connections=CONNECTIONS, pool=None):
+        general = {"budget": connections, "max_clients": CLIENTS_MOST}
+        super().__init__(config={"sidepool": general, "pool main": {"url": database.url(), **(pool or {})}})
 
     def target(self):
         return {"socket": str(self.socket)}
