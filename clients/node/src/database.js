@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The handle that a program has: at most one connection to the daemon, and none to PostgreSQL.
 import { SidepoolError, atCaller } from "./errors.js";
+import { Listener } from "./listener.js";
 import { makeOptions } from "./options.js";
 import { BreakerState, HealthLevel } from "./schema.js";
 import { Scope } from "./scope.js";
@@ -46,6 +47,14 @@ export class Database extends Scope {
     } finally {
       await session.close();
     }
+  }
+
+  /**
+   * Hears of a channel of NOTIFY, over the one connection that the daemon listens with: an async iterable of
+   * { channel, payload, backendPid }. options: pool, signal, maxQueued, onGap(gap).
+   */
+  listen(channel, options = {}) {
+    return new Listener(this.transport, channel, { pool: this.transport.options.pool, ...options });
   }
 
   /** Cancels what runs on a lease of this program. Resolves to whether there was something. */

@@ -2,6 +2,7 @@
 export { connect, open, Database } from "./database.js";
 export { Session, Transaction } from "./transaction.js";
 export { Scope, Statement } from "./scope.js";
+export { Listener } from "./listener.js";
 export { Result } from "./result.js";
 export { RowStream } from "./stream.js";
 export { AbortError, DatabaseError, SidepoolError } from "./errors.js";

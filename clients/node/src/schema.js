@@ -119,6 +119,7 @@ const envelope = {
     idempotencyMs: [8, "uint32"],
     parameters: [9, ["ParameterStatus"]],
     instanceId: [10, "uint64"],
+    eventsUrl: [11, "string"],
   },
   Ping: {},
   Cancel: { requestId: [1, "uint32"], leaseId: [2, "uint64"] },
@@ -289,6 +290,7 @@ const daemon = {
     stateMs: [10, "uint64"],
     expiresMs: [11, "uint64"],
     backendPid: [12, "uint32"],
+    blame: [13, "string"],
   },
   ClientStatus: {
     clientId: [1, "uint64"],
@@ -307,7 +309,48 @@ const daemon = {
   HealthCheck: { name: [1, "string"], level: [2, "enum"], reason: [3, "string"], advice: [4, "string"] },
 };
 
-export const MESSAGES = { ...error, ...envelope, ...statement, ...lease, ...streams, ...daemon };
+const events = {
+  Event: {
+    instanceId: [1, "uint64"],
+    sequence: [2, "uint64"],
+    pool: [3, "string"],
+    timeMs: [4, "uint64"],
+    notification: [5, "Notification"],
+    gap: [6, "Gap"],
+    mark: [7, "Mark"],
+    breaker: [8, "BreakerEvent"],
+    lease: [9, "LeaseEvent"],
+    pause: [10, "PauseEvent"],
+    health: [11, "HealthEvent"],
+    statement: [12, "StatementEvent"],
+  },
+  Gap: { over: [1, "bool"], reason: [2, "string"], lastedMs: [3, "uint64"] },
+  Mark: {},
+  BreakerEvent: {
+    from: [1, "enum"],
+    to: [2, "enum"],
+    reason: [3, "string"],
+    retryMs: [4, "uint64"],
+    byHand: [5, "bool"],
+  },
+  LeaseEvent: { change: [1, "enum"], lease: [2, "LeaseStatus"], reason: [3, "string"], waiting: [4, "uint32"] },
+  PauseEvent: { paused: [1, "bool"] },
+  HealthEvent: { from: [1, "enum"], check: [2, "HealthCheck"], level: [3, "enum"] },
+  StatementEvent: {
+    application: [1, "string"],
+    pid: [2, "uint32"],
+    unit: [3, "string"],
+    callSite: [4, "string"],
+    traceparent: [5, "string"],
+    waitUs: [6, "uint64"],
+    runUs: [7, "uint64"],
+    sqlstate: [8, "string"],
+    statements: [9, "uint32"],
+    sql: [10, "string"],
+  },
+};
+
+export const MESSAGES = { ...error, ...envelope, ...statement, ...lease, ...streams, ...daemon, ...events };
 
 export const Outcome = Object.freeze({ NOT_SENT: 1, FAILED: 2, UNKNOWN: 3 });
 export const TransactionStatus = Object.freeze({ IDLE: 1, ACTIVE: 2, FAILED: 3 });

@@ -27,6 +27,8 @@ export class Transport {
   #closed = false;
   #holds = 0;
   #idlers = []; // who waits in idle()
+  /** { lost(connection) }: told of each connection that ends. */
+  watchers = new Set();
 
   /** options: see options.js; onConnection(connection) is called for each that becomes ready. */
   constructor(options) {
@@ -177,6 +179,7 @@ export class Transport {
     for (const call of connection.backlog.drain())
       call.fail(new SidepoolError("LEASE_LOST", "the connection to the daemon was lost"));
     this.options.onLost?.(connection);
+    for (const watcher of [...this.watchers]) watcher.lost(connection);
     if (error) this.#lastError = error;
     this.#wakeIdlers();
     if (this.#closed || this.#connection) return;

@@ -86,7 +86,6 @@ export const PG_CASES = {
     "when connecting to an invalid host with callback": HOST,
     "when connecting to invalid host with promise": HOST,
   },
-  "integration/client/notice": { "emits notify message": PUSHED },
   "integration/client/promise-api": { "invalid connection rejects promise": HOST },
   "integration/connection-pool/error": { "connecting to invalid port": HOST, "errors emitted on checked-out clients": PUSHED },
   "integration/gh-issues/2627": { "client should fail to connect": HOST },

@@ -260,6 +260,35 @@ export class Session extends Scope {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** What was lost of a channel's notifications. */
+export interface Gap {
+  /** How many; null: nobody knows. */
+  lost: number | null;
+  /** false: nothing is heard until a gap that is over. */
+  over: boolean;
+  reason: string;
+}
+
+export interface ListenOptions {
+  pool?: string;
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** Notifications that may wait to be taken. @default 10000 */
+  maxQueued?: number;
+  onGap?: (gap: Gap) => void;
+}
+
+/** Who listens to a channel: notifications by `for await`. It listens until the loop is left, close() or its signal. */
+export class Listener implements AsyncIterableIterator<Notification> {
+  /** Resolves when it listens. */
+  readonly ready: Promise<void>;
+  next(): Promise<IteratorResult<Notification, undefined>>;
+  return(value?: any): Promise<IteratorResult<Notification, any>>;
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): this;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
 export interface HealthCheck {
   name: string;
   level: "healthy" | "degraded" | "unhealthy";
@@ -279,6 +308,8 @@ export class Database extends Scope {
   transaction<T>(work: (tx: Transaction) => T | PromiseLike<T>, options?: TransactionOptions): Promise<Awaited<T>>;
   session(options?: SessionOptions): Promise<Session>;
   session<T>(work: (session: Session) => T | PromiseLike<T>, options?: SessionOptions): Promise<Awaited<T>>;
+  /** Hears of a channel of NOTIFY, over the one connection that the daemon listens with. */
+  listen(channel: string, options?: ListenOptions): Listener;
   /** Cancels what runs on a lease of this program. */
   cancel(leaseId: number | bigint): Promise<boolean>;
   ping(options?: RequestOptions): Promise<void>;

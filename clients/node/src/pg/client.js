@@ -118,6 +118,7 @@ export class Client extends EventEmitter {
     this._runner = new Runner(transport, { ...sidepool, startup: startupOf(this.connectionParameters) });
     this._runner.onNotification = ({ channel, payload, backendPid }) =>
       this.emit("notification", { name: "notification", length: 0, processId: backendPid, channel, payload });
+    this._runner.onGap = (gap) => this.emit("gap", gap);
     this._runner.onBackend = (pid) => {
       this.processID = pid || null;
     };

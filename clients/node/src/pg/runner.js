@@ -5,6 +5,7 @@
 // it if it leaves a transaction open. With lease "session" all of it runs on one lease that lasts as long as the client.
 //
 //	none --BEGIN--> begun --statement--> leased --COMMIT, ROLLBACK--> none
+import { Listens, listenVerb } from "./listens.js";
 import { SidepoolError } from "../errors.js";
 import { Lease } from "../lease.js";
 import { Finish, TransactionStatus } from "../schema.js";
@@ -36,9 +37,11 @@ export class Runner {
   #settings;
   #begun = null; // the modes of a BEGIN that nothing has followed yet
   #lease = null;
+  #listens = null;
 
-  /** Set by the client: onNotification(message), onBackend(pid) as the connection behind changes, onLost() of a session. */
+  /** Set by the client: onGap(gap) of what it listens to, onNotification(message), onBackend(pid) as the connection behind changes, onLost() of a session. */
   onNotification = null;
+  onGap = null;
   onLost = null;
   onBackend = null;
 
@@ -88,6 +91,8 @@ export class Runner {
   async execute(given) {
     const request = given.text === "" ? { ...given, text: " " } : given; // the wire knows no empty text
     const found = scan(request.text);
+    const listen = this.status === "I" ? listenVerb(found, request.text) : null;
+    if (listen && (await this.#canListen())) return this.#listen(listen);
     if (this.session) return this.#onLease(request, found);
     const verb = transactionVerb(found);
     if (verb?.verb === "BEGIN") return this.#beginTransaction(request, verb.options, found);
@@ -101,6 +106,22 @@ export class Runner {
     const { text, values, binary, chunkBytes } = request;
     const statement = statementMessage(text, values ? [values] : null, { binary, simple });
     return this.#scope.envelope({ query: { statement, chunkBytes } }, this.#settings, text);
+  }
+
+  async #canListen() {
+    if (!this.transport.connection) check(await this.transport.request({ ping: {} }));
+    return this.transport.connection?.hello.features.includes("listen") ?? false;
+  }
+
+  /** LISTEN and UNLISTEN outside a transaction are the daemon's business: what is notified comes by itself then. */
+  async #listen({ verb, channel }) {
+    this.#listens ??= new Listens(this.transport, this.#settings.pool, {
+      onNotification: (notification) => this.onNotification?.(notification),
+      onGap: (gap) => this.onGap?.(gap),
+    });
+    if (verb === "LISTEN") await this.#listens.add(channel);
+    else await this.#listens.remove(channel);
+    return localResponse(verb);
   }
 
   async #plain(request) {
@@ -222,6 +243,7 @@ export class Runner {
   /** The client ends. */
   async close() {
     this.#begun = null;
+    await this.#listens?.remove(null);
     if (this.#lease) await this.#release(Finish.ROLLBACK, {});
   }
 }

@@ -8,7 +8,7 @@ const PROTO = fileURLToPath(new URL("../../../../proto", import.meta.url));
 
 const root = new protobuf.Root();
 root.resolvePath = (_, target) => path.join(PROTO, target);
-root.loadSync("sidepool/v1/rpc.proto").resolveAll();
+root.loadSync(["sidepool/v1/rpc.proto", "sidepool/v1/events.proto"]).resolveAll();
 
 export const namespace = root.lookup("sidepool.v1");
 export const lookupType = (name) => namespace.lookupType(name);

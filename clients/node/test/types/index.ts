@@ -26,6 +26,9 @@ export async function program(signal: AbortSignal): Promise<number> {
   await db.session(async (session: Session) => session.query("listen x"));
   await using session = await db.session({ holdMs: 1000 });
   session.onNotification = ({ channel, payload }) => console.log(channel, payload);
+  await using listener = db.listen("jobs", { signal, maxQueued: 10, onGap: ({ lost, over }) => console.log(lost, over) });
+  await listener.ready;
+  for await (const { channel, payload, backendPid } of listener) console.log(channel, payload, backendPid);
   await db.copyFrom("copy account from stdin", ["1\t2\n"]);
   for await (const piece of db.copyTo("copy account to stdout")) console.log(piece.length);
   try {
