@@ -146,7 +146,8 @@ static void on_timer(uv_timer_t *timer)
 	usec now = rpc_now();
 	struct health_check budget;
 
-	if (!rpc->events_url)
+	/* The pools go while the loop still runs; and what is about to leave has no health to tell. */
+	if (!rpc->events_url || rpc->draining)
 		return;
 	health_check_budget(rpc->core, now, &budget);
 	compare(rpc, &(struct told){ &w->health, "", "budget", &w->budget }, &budget, now);
