@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 from lib import processes
-from lib.daemon import BINARY
+from lib.daemon import BINARY, COMPLAINT, SANITIZED
 from lib.postgres import Postgres
 from lib.wait import wait_until
 
@@ -99,7 +99,9 @@ class ActivatedDaemon:
         self.listener.listen(1024)
         self.process = None
         self.blame = []
-        self.faketime = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+        # A sanitizer wants to be the first library of all.
+        faketime = None if SANITIZED else pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
+        self.faketime = next(faketime, None) if faketime else None
 
     def environment(self):
         dropped = ("PG", "SIDEPOOL", "DATABASE_URL", "DB_", "NOTIFY")
@@ -149,6 +151,11 @@ class ActivatedDaemon:
         if self.process.poll() is not None:
             self.blame.append(f"the daemon left by itself, with status {self.process.returncode}")
             self.start()
+
+    def complaints(self):
+        """What there is to be blamed for."""
+        complaint = COMPLAINT.search(self.log_file.read_text(errors="replace"))
+        return [*self.blame, *([f"the daemon's log has {complaint[0]}"] if complaint else [])]
 
     def close(self):
         if self.process and self.process.poll() is None:

@@ -214,8 +214,11 @@ class World:
         self.end_clients()
         self.daemon.check()
         self.daemon.stop()
-        wait_until("no connection of the daemon's is left", lambda: not self.backends(), 30)
-        self.blame += self.daemon.blame
+        try:
+            wait_until("no connection of the daemon's is left", lambda: not self.backends(), 30)
+        except AssertionError as e:
+            self.blame.append(f"{e}: {self.primary.backends()}, {[len(p.links) for p in self.proxies]} links")
+        self.blame += self.daemon.complaints()
 
     def close(self, keep):
         for client in self.clients:
