@@ -24,6 +24,10 @@ def cpu_us(sample):
     return sample.cpu_us
 
 
+def p99(sample):
+    return sample.latency["p99"]
+
+
 def rss_mib(sample):
     return sample.rss / MIB
 
@@ -80,6 +84,19 @@ def beside_idle(stage):
         return sample
 
     return Variant("idle_10k/sidepool", f"sidepool beside {IDLE_CLIENTS:,} idle clients", "sidepool", load)
+
+
+def beside_long(stage):
+    """What a short statement waits for behind a long one: the price of pipelining."""
+    rows = []
+    for workload, what in (("mixed", "has another text"), ("hidden", "has the same text")):
+        name = f"blocking_{workload}"
+        ours = stage.ours(name, workload, clients=64)
+        alone = stage.bench(workload, stage.unpipelined, clients=64)
+        rival = Variant(f"{name}/unpipelined", "sidepool, pipeline = off", "sidepool", with_cpu(stage.unpipelined, alone))
+        what = f"p99 of short statements where one in 100 takes 5 ms and {what}, against pipeline = off"
+        rows.append(Row(name, what, 1.5, ours, [rival], most=True, figure=p99))
+    return rows
 
 
 def tpcb(stage):
@@ -153,8 +170,9 @@ def node(stage):
 
 def rows(stage):
     made = [*few_clients(stage), *many_clients(stage), *tpcb(stage), *connect(stage), *stream(stage), *python(stage), *node(stage)]
+    made += beside_long(stage)
     order = [
         "select_c1", "select_c8", "select_c64", "select_c64_direct", "tpcb_c16", "connect", "stream", "idle_10k", "idle_10k_mib",
-        "python", "node", "cpu",
+        "python", "node", "cpu", "blocking_mixed", "blocking_hidden",
     ]  # fmt: skip
     return sorted(made, key=lambda row: order.index(row.name))

@@ -62,6 +62,7 @@ class Stage:
                     self.stack.callback(bouncer.close)
                     self.bouncers.append(bouncer.start())
             self.daemon = self.stack.enter_context(self.new_daemon())
+            self.unpipelined = self.stack.enter_context(self.new_daemon(pool={"pipeline": "off"}))
         except BaseException:
             self.stack.close()
             raise
@@ -71,8 +72,8 @@ class Stage:
         self.stack.close()
 
     @contextlib.contextmanager
-    def new_daemon(self):
-        daemon = servers.Sidepool(self.database)
+    def new_daemon(self, **options):
+        daemon = servers.Sidepool(self.database, **options)
         try:
             yield daemon.start()
         finally:

@@ -11,12 +11,16 @@ enum {
 	ACCOUNTS = 100000, /* for each unit of scale */
 };
 
+uint32_t account_random(struct client *c)
+{
+	return random_upto(&c->random, ACCOUNTS * c->worker->options->scale);
+}
+
 int account_ask(struct client *c, sidepool_reply_fn done)
 {
 	char aid[16];
 
-	(void)snprintf(aid, sizeof(aid), "%u",
-		       random_upto(&c->random, ACCOUNTS * c->worker->options->scale));
+	(void)snprintf(aid, sizeof(aid), "%u", account_random(c));
 	if (sidepool_query(c->sp, "SELECT abalance FROM pgbench_accounts WHERE aid = $1",
 			   SIDEPOOL_TEXT(aid), SIDEPOOL_CALL(.done = done, .userdata = c)) == 0)
 		return -1;

@@ -4,8 +4,12 @@
 
 #include <sidepool.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct client;
+
+/* The key of one by chance. */
+uint32_t account_random(struct client *c);
 
 /* Asks for an account by chance. Returns 0, or -1 where that could not be asked for. */
 int account_ask(struct client *c, sidepool_reply_fn done);

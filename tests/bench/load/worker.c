@@ -165,7 +165,7 @@ void client_finish(struct client *c, struct sidepool_reply *reply)
 
 	if (sidepool_code(reply) != SIDEPOOL_E_OK)
 		client_fail(c, "%s", sidepool_error_message(sidepool_error(reply)));
-	else if (c->begun_ns >= w->measure_ns)
+	else if (c->begun_ns >= w->measure_ns && !c->aside)
 		latency_record(&w->latency, now - c->begun_ns);
 	(void)sidepool_reply_free(reply);
 	w->last_ns = now;
@@ -183,7 +183,6 @@ static void on_connected(struct sidepool *sp, uint32_t id, struct sidepool_reply
 
 	(void)sp;
 	(void)id;
-	c->ready = true;
 	c->worker->n_ready++;
 	if (sidepool_code(reply) != SIDEPOOL_E_OK)
 		client_fail(c, "%s", sidepool_error_message(sidepool_error(reply)));

@@ -26,7 +26,7 @@ struct client {
 	int fd;                /* the one that is watched, or -1; the handle's */
 	short events;
 	bool busy;
-	bool ready;     /* has been connected */
+	bool aside;     /* what it is at does not count in the latency */
 	uint32_t index; /* of all threads' clients */
 	uint64_t random;
 	uint64_t begun_ns; /* or when it should have begun */

@@ -7,7 +7,8 @@
 #include "util/macro.h"
 
 static const struct workload *const workloads[] = {
-	&workload_select, &workload_tpcb, &workload_connect, &workload_stream, &workload_idle,
+	&workload_select, &workload_tpcb,   &workload_connect, &workload_mixed,
+	&workload_hidden, &workload_stream, &workload_idle,
 };
 
 const struct workload *workload_at(unsigned number)

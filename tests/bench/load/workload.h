@@ -34,5 +34,7 @@ const struct workload *workload_at(unsigned number);
 extern const struct workload workload_select;
 extern const struct workload workload_tpcb;
 extern const struct workload workload_connect;
+extern const struct workload workload_mixed;
+extern const struct workload workload_hidden;
 extern const struct workload workload_stream;
 extern const struct workload workload_idle;
