@@ -22,6 +22,7 @@ SANITIZERS = {
     # What was freed is kept for a while, and would count as growth of the daemon.
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:detect_stack_use_after_return=1:quarantine_size_mb=8",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "LSAN_OPTIONS": f"suppressions={TOP}/tests/tools/lsan.supp:print_suppressions=0",
 }
 KINDS = {
     "plain": ("gcc", []),
