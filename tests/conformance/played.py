@@ -49,12 +49,26 @@ def forget_free(wanted, seen):
                 forget_free(one, another)
 
 
+def differing(wanted, request):
+    """None, or in what a request is not the wanted one."""
+    seen = Request()
+    seen.CopyFrom(request)
+    forget_free(wanted, seen)
+    if wanted == seen:
+        return None
+    show = [text_format.MessageToString(m, as_one_line=True) for m in (wanted, seen)]
+    return f"expected {{{show[0]}}}, the client sent {{{show[1]}}}"
+
+
 class PlayedDaemon:
     """Serves the script on a Unix socket, in a thread. `end()` says what went wrong."""
 
     def __init__(self, script, path):
-        self.script, self.path = script, str(path)
+        self.script, self.path = [e for e in script if "extra" not in e], str(path)
+        self.extra = [e for e in script if "extra" in e]
         self.at, self.ids, self.trouble = 0, {}, None
+        self.settled = threading.Event()  # no connection is about to be closed
+        self.settled.set()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -87,6 +101,7 @@ class PlayedDaemon:
                     pass
                 finally:
                     self.peer.close()
+                    self.settled.set()
         except OSError:
             pass  # the listener was shut down
         except Exception as e:
@@ -128,22 +143,28 @@ class PlayedDaemon:
             self._answer(number, parse(HELLO if kind == "hello" else "", Response), None)
             return True
         if self.at == len(self.script):
-            raise Unexpected(f"the client sent more than the script has: {text_format.MessageToString(request, as_one_line=True)}")
+            return self._serve_extra(number, request)
         entry = self.script[self.at]
         self.ids[self.at] = number
         self._check(entry, request)
         self.at += 1
+        if entry.get("close"):
+            self.settled.clear()
         self._react(entry, number)
         return not entry.get("close")
 
+    def _serve_extra(self, number, request):
+        """What may come behind the script's end, as often as the client likes."""
+        for entry in self.extra:
+            if differing(parse(entry["expect"], Request), request) is None:
+                self._answer(number, parse(entry["answer"], Response), None)
+                return True
+        raise Unexpected(f"the client sent more than the script has: {text_format.MessageToString(request, as_one_line=True)}")
+
     def _check(self, entry, request):
         text = re.sub(r"\$(\d+)", lambda m: str(self.ids[int(m[1])]), entry["expect"]) if "cancel" in entry["expect"] else entry["expect"]
-        wanted, seen = parse(text, Request), Request()
-        seen.CopyFrom(request)
-        forget_free(wanted, seen)
-        if wanted != seen:
-            show = [text_format.MessageToString(m, as_one_line=True) for m in (wanted, seen)]
-            raise Unexpected(f"entry {self.at}: expected {{{show[0]}}}, the client sent {{{show[1]}}}")
+        if (why := differing(parse(text, Request), request)) is not None:
+            raise Unexpected(f"entry {self.at}: {why}")
         if "deadline_within" in entry and not 1 <= request.deadline_ms <= entry["deadline_within"]:
             raise Unexpected(f"entry {self.at}: deadline_ms is {request.deadline_ms}, not from 1 to {entry['deadline_within']}")
 

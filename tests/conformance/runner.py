@@ -8,7 +8,8 @@ import subprocess
 import tempfile
 import threading
 
-from played import GUARD_S, PlayedDaemon, Unexpected
+from google.protobuf import text_format
+from played import GUARD_S, PlayedDaemon, Request, Response, Unexpected, parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -115,12 +116,12 @@ def daemon_of(case, path):
     if "daemon" not in case:
         if not path:
             raise Skipped("it needs a real daemon: --socket")
-        yield path
+        yield path, None
         return
     with tempfile.TemporaryDirectory(prefix="sp-", dir="/tmp") as folder:
         played = PlayedDaemon(expand(case["daemon"]), pathlib.Path(folder) / "s")
         try:
-            yield played.path
+            yield played.path, played
         except Failed as e:
             try:
                 played.end()
@@ -136,14 +137,50 @@ def run_case(case, command, path=None, admin=None, env=None):
     try:
         if missing := set(case.get("needs", ())) - driver.features:
             raise Skipped(f"{driver.client} has no {', '.join(sorted(missing))}")
-        with daemon_of(case, path) as socket_path:
-            run_steps(case, driver, str(socket_path), admin)
-    finally:
-        driver.close()
+        with daemon_of(case, path) as (socket_path, played):
+            run_steps(case, driver, str(socket_path), played, admin)
+    except BaseException:
+        with contextlib.suppress(Failed):  # that it came to a bad end is known
+            driver.close()
+        raise
+    driver.close()
 
 
-def run_steps(case, driver, path, admin):
-    steps, numbers = expand(case["steps"]), {}
+def covers(wanted, seen):
+    """Whether all that a message of the case has stands in what came."""
+    for field, value in wanted.ListFields():
+        other = getattr(seen, field.name)
+        if field.message_type is None:
+            same = value == other
+        elif hasattr(value, "ListFields"):
+            same = seen.HasField(field.name) and covers(value, other)
+        else:
+            same = len(value) == len(other) and all(map(covers, value, other))
+        if not same:
+            return False
+    return True
+
+
+def run_raw(step, driver, kept):
+    """A message as it is, and what must be in the answer."""
+    text, wanted = step.get("request", ""), step["answer"]
+    for name, value in kept.items():
+        text, wanted = (t.replace(f"{{{name}}}", str(value)) for t in (text, wanted))
+    message = bytes.fromhex(step["bytes"]) if "bytes" in step else parse(text, Request).SerializeToString()
+    answer = driver.ask({"op": "raw", "request": message.hex()})
+    response = Response.FromString(bytes.fromhex(answer["ok"]["response"]))
+    if not covers(parse(wanted, Response), response):
+        said = text_format.MessageToString(response, as_one_line=True)
+        raise Failed(f"{text or step['bytes']}\nexpected: {wanted}\nthe daemon answered: {said}")
+    for name, path in step.get("keep", {}).items():
+        value = response
+        for part in path.split("."):
+            value = value[int(part)] if part.isdigit() else getattr(value, part)
+        kept[name] = value
+
+
+def run_steps(case, driver, path, played, admin):
+    steps, numbers, kept = expand(case["steps"]), {}, {}
     if steps[0]["op"] != "connect":
         steps = [{"op": "connect"}, *steps]
     for step in steps:
@@ -153,10 +190,15 @@ def run_steps(case, driver, path, admin):
                 raise Skipped("it needs a runner that may revoke leases")
             admin(step["action"])
             continue
+        if step["op"] == "raw":
+            run_raw(step, driver, kept)
+            continue
         if step["op"] == "connect":
             operation.setdefault("socket", path)
         if "target" in operation:
             operation["target"] = numbers[operation["target"]]
+        if played and not played.settled.wait(GUARD_S):
+            raise Failed("the runner's daemon does not come to rest")
         answer = driver.ask({k: v for k, v in operation.items() if k != "name"})
         numbers[step.get("name")] = driver.last
         judge(step, answer)

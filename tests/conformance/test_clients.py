@@ -13,18 +13,27 @@ from admin import make_admin
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 CASES = runner.load_cases()
+RAW = {"wire"}  # the driver of the cases that need nothing but the wire
 C_DRIVER = pathlib.Path(os.environ["SIDEPOOL_BUILD_DIR"]) / "tests" / "conformance" / "conformance-driver"
 DRIVERS = {
     "c": [C_DRIVER],
     "python": [sys.executable, "-B", HERE / "drivers" / "driver.py"],
     "node": ["node", HERE / "drivers" / "driver.mjs"],
+    "wire": [sys.executable, "-B", HERE / "drivers" / "wire.py"],
 }
 ENV = {**os.environ, "PYTHONPATH": str(TOP / "clients" / "python" / "src")}
 pytestmark = pytest.mark.settings({"sidepool": {"budget": 2}})
 
 
-@pytest.mark.parametrize("case", CASES, ids=[c["name"].replace(" ", "-") for c in CASES])
-@pytest.mark.parametrize("client", DRIVERS)
+def pairs():
+    """Each case with each client; those of the bare wire with that alone."""
+    for client in DRIVERS:
+        for case in CASES:
+            if (client in RAW) == ("raw" in case.get("needs", ())):
+                yield pytest.param(client, case, id=f"{client}: {case['name']}".replace(" ", "-"))
+
+
+@pytest.mark.parametrize("client, case", pairs())
 def test_case(client, case, request):
     if not shutil.which(DRIVERS[client][0]):
         pytest.skip(f"there is no {DRIVERS[client][0]}")

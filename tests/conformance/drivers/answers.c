@@ -2,6 +2,7 @@
 /* What libsidepool tells of a request, as JSON. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "driver.h"
 
@@ -21,7 +22,7 @@ static void put_code(json_t *out, const struct sidepool_error *e)
 {
 	const char *name = sidepool_code_name(sidepool_error_code(e));
 
-	if (name && *name)
+	if (strcmp(name, "UNKNOWN") != 0)
 		json_object_set_new(out, "code", json_string(name));
 	else
 		json_object_set_new(out, "code", json_sprintf("CODE_%d", sidepool_error_code(e)));

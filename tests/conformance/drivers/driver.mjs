@@ -3,7 +3,10 @@
 import readline from "node:readline";
 import { SidepoolError, open } from "../../../clients/node/src/index.js";
 
-const FEATURES = ["sessions", "many", "batch", "batch_apart", "streams", "copy", "later", "commit_with_last", "statement_ids", "known_columns"];
+const FEATURES = [
+  "sessions", "many", "batch", "batch_apart", "streams", "copy", "later", "commit_with_last", "statement_ids", "known_columns",
+  "next_daemon",
+];
 const held = new Map(); // name: { scope, end() }
 const started = new Map(); // id: { promise, abort }
 let db;

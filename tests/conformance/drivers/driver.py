@@ -8,7 +8,7 @@ import sys
 import sidepool
 import sidepool.aio
 
-FEATURES = ["sessions", "many", "streams", "copy", "later", "statement_ids", "known_columns"]
+FEATURES = ["sessions", "many", "streams", "copy", "later", "statement_ids", "known_columns", "next_daemon"]
 ARGUMENT = re.compile(r"\$(\d+)")
 
 
