@@ -86,6 +86,10 @@ export const PG_CASES = {
     "when connecting to an invalid host with callback": HOST,
     "when connecting to invalid host with promise": HOST,
   },
+  "integration/client/query-error-handling-prepared-statement": {
+    "query killed during query execution of prepared statement":
+      "finds its backend by its last statement, which an idle connection of the pool may show too",
+  },
   "integration/client/promise-api": { "invalid connection rejects promise": HOST },
   "integration/connection-pool/error": { "connecting to invalid port": HOST, "errors emitted on checked-out clients": PUSHED },
   "integration/gh-issues/2627": { "client should fail to connect": HOST },
