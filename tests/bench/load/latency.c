@@ -56,7 +56,8 @@ uint64_t latency_quantile_ns(const struct latency *l, double q)
 	double wanted = q * (double)l->count;
 	uint64_t seen = 0;
 
-	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
+	/* Whatever is longer than the longest is in the last one. */
+	for (unsigned i = 0; i < LATENCY_BUCKETS - 1; i++) {
 		seen += l->buckets[i];
 		if (seen > 0 && (double)seen >= wanted)
 			return MIN(bound_of(i), l->max_ns);
