@@ -361,7 +361,7 @@ def test_a_database_that_goes_and_comes_is_told(wire, sub, pg):
         pass
 
 
-@pytest.mark.settings({"sidepool": {"idle_transaction_timeout": "400ms"}})
+@pytest.mark.settings({"sidepool": {"idle_transaction_timeout": "2s"}})
 def test_a_lease_that_is_taken_away_is_told(wire, sub):
     sub.watch()
     lease = wire.query("SELECT 1", begin=True, call_site="seed.ts:88").lease
