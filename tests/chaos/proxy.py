@@ -19,7 +19,7 @@ class Link:
 
     def __init__(self, client):
         self.client, self.server = client, socket.socket()
-        self.reset, self.task = False, None
+        self.reset, self.ending, self.task = False, False, None
         for s in (self.client, self.server):
             s.setblocking(False)
 
@@ -127,8 +127,9 @@ class Proxy:
     def _break(self, links, reset):
         """No socket may be closed under the hands of the loop: the link's task closes them."""
         for link in links:
-            link.reset = reset
-            link.task.cancel()
+            if not link.ending:
+                link.reset, link.ending = reset, True
+                link.task.cancel()
 
     async def _live(self):
         """Until close(): it accepts, or does not, according to the target."""
@@ -174,6 +175,7 @@ class Proxy:
         except asyncio.CancelledError:
             pass  # it is to be broken
         finally:
+            link.ending = True
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
