@@ -20,7 +20,7 @@ def variant(name):
 
 
 def samples(**rates):
-    taken = {f"select/{k}": [loads.Sample(r, 100, {"p50": 5.0, "p99": 1000 / r}, cpu_us=r / 10) for r in v] for k, v in rates.items()}
+    taken = {f"select/{k}": [loads.Sample(r, 100, {"p50": 5.0, "p99": 1000 / r}, cpu_us=r / 10, others=r / 1000) for r in v] for k, v in rates.items()}
     return taken
 
 
@@ -75,3 +75,7 @@ def test_the_table_has_each_variant_once():
     lines = figures.table(measured, TAKEN)
     assert sum(line.startswith("  quick <1> ") for line in lines) == 1
     assert sum("NOT MET" not in line and " met " in line for line in lines) == 2
+
+
+def test_what_others_had_is_told():
+    assert figures.disturbance(TAKEN) == 0.1

@@ -60,7 +60,7 @@ def latency(samples, quantile):
 def table(measured, samples):
     """Lines: what each variant did, then what the rows came to."""
     lines, seen = [], set()
-    lines.append(f"{'':42} {'a second':>10} {'least':>9} {'most':>9} {'p50 us':>8} {'p99 us':>8} {'cpu us':>7}")
+    lines.append(f"{'':42} {'a second':>10} {'least':>9} {'most':>9} {'p50 us':>8} {'p99 us':>8} {'cpu us':>7} {'others':>7}")
     for m in measured:
         for v in m.row.variants():
             if v.key in seen:
@@ -74,14 +74,20 @@ def table(measured, samples):
     return lines
 
 
+def disturbance(samples):
+    """The median of the part of the processors that others had."""
+    return statistics.median(s.others for taken in samples.values() for s in taken)
+
+
 def variant_line(variant, samples):
     rates = Spread.of([s.rate for s in samples])
     columns = [f"{variant.label:40}", f"{number(rates.median):>10}", f"{number(rates.least):>9}", f"{number(rates.most):>9}"]
     for value, width in ((latency(samples, "p50"), 8), (latency(samples, "p99"), 8)):
         columns.append(f"{number(value) if value is not None else '':>{width}}")
     cpu = [s.cpu_us for s in samples if s.cpu_us is not None]
-    columns.append(f"{statistics.median(cpu):>7.1f}" if cpu else "")
-    return " ".join(columns).rstrip()
+    columns.append(f"{number(statistics.median(cpu)) if cpu else '':>7}")
+    columns.append(f"{statistics.median(s.others for s in samples):>7.0%}")
+    return " ".join(columns)
 
 
 def result_line(m):

@@ -29,6 +29,7 @@ class Sample:
     latency: dict
     cpu_us: float = None  # of the pooler's processor time, for each unit of work
     rss: int = None  # of the pooler, in bytes
+    others: float = 0  # the part of the processors that others had meanwhile
 
 
 def run(command, **options):

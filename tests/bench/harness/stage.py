@@ -47,8 +47,8 @@ def name_of(bouncer, how):
 
 
 class Stage:
-    def __init__(self, build, bouncers, scale):
-        self.build, self.scale, self.programs = build, scale, bouncers
+    def __init__(self, build, bouncers, scale, connections=servers.CONNECTIONS):
+        self.build, self.scale, self.programs, self.connections = build, scale, bouncers, connections
         self.stack = contextlib.ExitStack()
         self.bouncers = []
 
@@ -73,7 +73,7 @@ class Stage:
 
     @contextlib.contextmanager
     def new_daemon(self, **options):
-        daemon = servers.Sidepool(self.database, **options)
+        daemon = servers.Sidepool(self.database, self.connections, **options)
         try:
             yield daemon.start()
         finally:
