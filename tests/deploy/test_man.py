@@ -75,6 +75,12 @@ def test_every_function_of_the_library_is_in_its_page(installed):
     assert len(functions) > 80 and [f for f in functions if not re.search(rf"{f}\(", page)] == []
 
 
+def test_every_header_is_in_the_page_of_the_library(installed):
+    text = installed.path("share/man/man3/libsidepool.3").read_text()
+    headers = [p.name for p in installed.path("include").glob("*.h")]
+    assert len(headers) > 5 and [h for h in headers if not re.search(rf"^\.Sh .*: {re.escape(h)}$", text, re.M)] == []
+
+
 def test_the_references_lead_somewhere(installed):
     ours = {page.split("/")[1].rsplit(".", 1)[0] for page in PAGES}
     theirs = {"psql", "systemctl", "systemd.exec", "fnmatch"}
