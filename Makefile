@@ -2,7 +2,7 @@
 # Short names for what a developer does; meson builds.
 BUILD ?= build/dev
 
-.PHONY: help setup test fast asan fuzz fmt pg-up
+.PHONY: help setup test fast asan bench fuzz fmt pg-up
 help:           ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
@@ -19,6 +19,9 @@ fast:           ## style, unit and some integration tests: under a minute
 
 asan:           ## unit, interop and integration under ASan and UBSan
 	tests/run asan
+
+bench:          ## all figures against PostgreSQL and PgBouncer: about 15 minutes
+	tests/bench/run
 
 fuzz:           ## each fuzz target for a short time
 	tests/run fuzz
