@@ -50,6 +50,17 @@ export function templateOf(names) {
   return { ...template };
 }
 
+const namesOf = new WeakMap(); // columns -> { names, template }; a statement that is known has the same columns each time
+
+function describe(columns) {
+  let found = namesOf.get(columns);
+  if (!found) {
+    const names = columns.map((column) => column.name);
+    namesOf.set(columns, (found = { names, template: templateOf(names) }));
+  }
+  return found;
+}
+
 /**
  * How rows of these columns become objects (or, asArray, arrays): made once, used for each chunk. parserOf(typeOid,
  * "text" | "binary") gives the parsers.
@@ -57,11 +68,12 @@ export function templateOf(names) {
 export class RowShape {
   constructor(columns, binary, asArray, parserOf) {
     const format = binary ? "binary" : "text";
-    this.names = columns.map((column) => column.name);
+    const { names, template } = describe(columns);
+    this.names = names;
+    this.template = template;
     this.parsers = columns.map((column) => parserOf(column.typeOid, format));
     this.kinds = this.parsers.map((parse) => kindOf(parse, binary));
     this.asArray = asArray;
-    this.template = templateOf(this.names);
   }
 
   /** A row without values. */

@@ -3,6 +3,7 @@
 // a Runner that knows where they go. The process id of the connection behind is known while there is a lease.
 import { EventEmitter } from "node:events";
 import { escapeIdentifier, escapeLiteral } from "../sql.js";
+import { Canceller } from "./canceller.js";
 import { Connection } from "./connection.js";
 import { ConnectionParameters } from "./connection-parameters.js";
 import { copyIn, copyOut } from "./copy.js";
@@ -56,7 +57,7 @@ export class Client extends EventEmitter {
     this._queryable = true;
     this._queryQueue = [];
     this._activeQuery = null;
-    this._abort = new AbortController();
+    this._abort = new Canceller();
     this._share = null;
     this._runner = null;
     this._refusing = false; // end() was called, and what was queued before still runs
@@ -126,7 +127,7 @@ export class Client extends EventEmitter {
       this._queryable = false;
       process.nextTick(() => this._terminate()); // the error of the statement that met it goes first
     };
-    const options = { signal: this._abort.signal, deadlineMs: this._connectionTimeoutMillis };
+    const options = { signal: this._abort, deadlineMs: this._connectionTimeoutMillis };
     if (!transport.connection) await transport.request({ ping: {} }, options);
     await this._runner.open(options);
   }
@@ -341,7 +342,7 @@ export class Client extends EventEmitter {
 
   _abortActive() {
     this._abort.abort(new Error("cancelled"));
-    this._abort = new AbortController();
+    this._abort = new Canceller();
   }
 
   setTypeParser(oid, format, parse) {

@@ -64,21 +64,18 @@ export class Connection extends EventEmitter {
     return this.#client._types;
   }
 
-  #settings() {
-    return { signal: this.#client._abort.signal, deadlineMs: this.#client._deadlineMs };
-  }
-
   /** Adds to a request what its client says of all of them. */
   requestOf(request) {
-    const settings = this.#settings();
-    if (!request.signal) return { ...request, ...settings };
-    return { ...request, ...settings, signal: AbortSignal.any([request.signal, settings.signal]) };
+    request.signal = this.#client._abort;
+    request.deadlineMs = this.#client._deadlineMs;
+    return request;
   }
 
   /** Runs a Query of ours to its end. */
   async run(query) {
+    const request = this.requestOf(query.request(this));
+    if (query.signal) request.signal = request.signal.with(query.signal);
     try {
-      const request = this.requestOf(query.request(this));
       const response = await this.runner.execute(request);
       if (query.name && query.text) this.parsedStatements[query.name] = query.text;
       const onNotice = (fields) => this.notice(fields);
@@ -87,6 +84,8 @@ export class Connection extends EventEmitter {
     } catch (error) {
       this.#client._queryFailed(query, asPgError(error));
       return;
+    } finally {
+      request.signal.detach();
     }
     this.#client._ready(query);
   }

@@ -5,7 +5,7 @@ import { EventEmitter } from "node:events";
 import { sqlFields } from "../errors.js";
 import { RowShape, unpackRows } from "../packed.js";
 import { getTypeParser } from "../types/index.js";
-import { Result, fieldOf } from "./result.js";
+import { Result, fieldsOfColumns } from "./result.js";
 import { normalizeQueryConfig } from "./utils.js";
 
 export class Query extends EventEmitter {
@@ -59,7 +59,7 @@ export class Query extends EventEmitter {
   request(connection) {
     const text = this.text ?? connection.parsedStatements[this.name] ?? "";
     const values = this.requiresPreparation() ? this.values ?? [] : null;
-    return { text, values, binary: this.binary, signal: this.signal };
+    return { text, values, binary: this.binary };
   }
 
   /** Takes a Response's results; onNotice({ severity, message, ... }). */
@@ -87,7 +87,7 @@ export class Query extends EventEmitter {
       this.#shape = null;
       return;
     }
-    result.fields = columns.map((column) => fieldOf(column, binary ? "binary" : "text"));
+    result.fields = fieldsOfColumns(columns, binary ? "binary" : "text");
     const parserOf = types ? (oid, fmt) => types.getTypeParser(oid, fmt) : getTypeParser;
     this.#shape = new RowShape(columns, binary, result.rowAsArray, parserOf);
     result._parsers = this.#shape.parsers;

@@ -18,6 +18,15 @@ export function fieldOf(column, format) {
   };
 }
 
+const fieldsOf = { text: new WeakMap(), binary: new WeakMap() }; // columns -> fields
+
+/** Fields of all columns; a list of one's own. */
+export function fieldsOfColumns(columns, format) {
+  let fields = fieldsOf[format].get(columns);
+  if (!fields) fieldsOf[format].set(columns, (fields = columns.map((column) => fieldOf(column, format))));
+  return fields.slice();
+}
+
 export class Result {
   constructor(rowMode, types) {
     this.command = null;
