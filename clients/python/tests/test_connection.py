@@ -265,7 +265,26 @@ def test_what_an_error_says(conn, table):
     assert caught.value.diag.statement_position == "14"
 
 
+def test_parameters_are_known_with_the_first_rows(pg):
+    """The daemon had no connection when it greeted."""
+    from lib.daemon import Daemon
+
+    pg.sql("DROP DATABASE IF EXISTS zoned")
+    pg.sql("CREATE DATABASE zoned")
+    pg.sql("ALTER DATABASE zoned SET timezone = 'Asia/Kolkata'")
+    daemon = Daemon(pg.url(database="zoned")).start()
+    try:
+        connection = sidepool.connect(str(daemon.socket), autocommit=True)
+        (at,) = connection.execute("SELECT '2026-01-01 00:00+00'::timestamptz").fetchone()
+        assert at.isoformat() == "2026-01-01T05:30:00+05:30" and connection.info.server_version >= 150000
+        connection.close()
+    finally:
+        daemon.close()
+        daemon.remove()
+
+
 def test_info(conn, pg):
+    conn.execute("SELECT 1")
     assert conn.info.server_version == int(pg.sql("SHOW server_version_num")[0][0])
     assert conn.info.parameter_status("server_encoding") == "UTF8" and conn.info.parameter_status("nonsense") is None
     assert conn.info.encoding == "utf-8"

@@ -9,8 +9,8 @@ from ._session import IsolationLevel, Notify, TransactionStatus
 from ._settings import VERSION as __version__
 from ._sync.connection import Connection
 from ._sync.copy import Copy
-from ._sync.cursor import Cursor
-from ._sync.server_cursor import ServerCursor
+from ._sync.cursor import Cursor, RawCursor
+from ._sync.server_cursor import RawServerCursor, ServerCursor
 from ._sync.transaction import Rollback, Transaction
 from ._sync.typeinfo import fetch_type
 from ._xid import Xid
@@ -27,7 +27,8 @@ __all__ = [
     "BINARY", "Binary", "Cancelled", "CircuitOpen", "Connection", "ConnectionLost", "Copy", "Cursor", "DATETIME", "DaemonError",
     "DataError", "DatabaseError", "Date", "DateFromTicks", "Error", "IntegrityError", "InterfaceError", "InternalError",
     "IsolationLevel", "LeaseLost", "NUMBER", "NotSupportedError", "Notify", "OperationalError", "PoolError", "PoolFull",
-    "PoolTimeout", "ProgrammingError", "ROWID", "Rollback", "STRING", "ServerCursor", "SessionRequired", "Time",
+    "PoolTimeout", "ProgrammingError", "ROWID", "RawCursor",
+    "RawServerCursor", "Rollback", "STRING", "ServerCursor", "SessionRequired", "Time",
     "TimeFromTicks", "Timestamp", "TimestampFromTicks", "Transaction", "TransactionStatus", "Warning", "Xid", "__version__",
     "adapters", "apilevel", "connect", "errors", "fetch_type", "paramstyle", "rows", "threadsafety", "types",
 ]

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The messages of an executemany(): one, or as many as the daemon's limit on a message asks for."""
 from . import errors
-from ._query import bind
 from ._rows import pack_row
 
 _SETS_MAX = 10_000
 _SHARE = 2  # a message is at most half of what the daemon takes, for what is around the values
 
 
-def batches(connection, query, params_seq, adapters, returning):
+def batches(cursor, query, params_seq, returning):
     """Yields (Request with a Batch, sql)."""
+    connection, adapters = cursor.connection, cursor.adapters
     limit = _limit(connection)
     message, sql = None, None
     for params in params_seq:
-        sql, values = bind(query, params)
+        sql, values = cursor._bind(query, params)
         dumped = [adapters.dump(v) for v in values]
         row = pack_row([d.data for d in dumped])
         if message is not None and (message.size + len(row) > limit or message.sets >= _SETS_MAX):

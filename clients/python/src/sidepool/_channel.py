@@ -66,6 +66,8 @@ class Channel:
         self.owner = None  # the link that it is on
         self.draining = False  # the daemon said that it shuts down
         self.statements = OrderedDict()
+        self._asked_again = False
+        self._hello_message = None
         self._reader = FrameReader()
         self._out = bytearray(GREETING)
         self._queued = self._taken = 0
@@ -88,6 +90,7 @@ class Channel:
         hello = request.hello
         hello.min_version = hello.max_version = VERSION
         hello.application_name, hello.client_name, hello.client_version = application, client, version
+        self._hello_message = request
         call = Call(request)
         self.enqueue(call)
         return call
@@ -153,7 +156,24 @@ class Channel:
             self._discard(response)
         elif call.text is not None and response.results:
             self._learn(call, response.results[0])
+        if response.results and self.hello is not None and not self.hello.parameters and not self._asked_again:
+            self._ask_again(call, response)
+            return
         call.finish(response=response)
+
+    def _ask_again(self, call, response):
+        """The daemon greeted before it had a connection to PostgreSQL, so TimeZone and DateStyle are not known, and rows cannot
+        be loaded without. Now it has: the first answer waits for another HelloReply."""
+        self._asked_again = True
+        hello = Call(self._hello_message)
+
+        def answered():
+            if hello.response is not None and hello.response.HasField("hello"):
+                self.hello = hello.response.hello
+            call.finish(response=response)
+
+        hello.wake = answered
+        self.enqueue(hello)
 
     def abandon(self, call):
         """Nobody waits for it any more; what it may still bring goes back."""

@@ -3,7 +3,7 @@
 import re
 
 from . import errors
-from ._query import _TOKEN, bind
+from ._query import _TOKEN
 from ._quote import quote_literal
 
 PIECE_BYTES = 64 << 10
@@ -11,7 +11,10 @@ _ESCAPES = {b"\b": rb"\b", b"\t": rb"\t", b"\n": rb"\n", b"\v": rb"\v", b"\f": r
 _UNESCAPES = {v[1:2]: k for k, v in _ESCAPES.items()}
 _ESCAPE = re.compile(rb"[\b\t\n\v\f\r\\]")
 _UNESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{1,2}|[0-7]{1,3}|.)", re.S)
-_PLACE = re.compile(r"\$(\d+)")
+_PLACE = re.compile(
+    r"""([eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|/\*.*?\*/|\$([A-Za-z_]\w*|)\$.*?\$\2\$|[A-Za-z_][\w$]*)|\$(\d+)""",
+    re.S,
+)
 
 
 def copy_direction(sql):
@@ -27,13 +30,21 @@ def copy_direction(sql):
     raise errors.ProgrammingError("copy() takes COPY ... FROM STDIN or COPY ... TO STDOUT")
 
 
-def inline(statement, params, adapters):
+def inline(cursor, statement, params):
     """The statement with its parameters as literals: COPY takes no others."""
-    sql, values = bind(statement, params)
+    sql, values = cursor._bind(statement, params)
     if not values:
         return sql
-    literals = [_literal(v, adapters) for v in values]
-    return _PLACE.sub(lambda m: literals[int(m[1]) - 1], sql.decode()).encode()
+    literals = [_literal(v, cursor.adapters) for v in values]
+
+    def literal(found):
+        if found[1] is not None:
+            return found[1]
+        if not 1 <= int(found[3]) <= len(literals):
+            raise errors.ProgrammingError(f"there is no parameter {found[0]}: {len(literals)} were passed")
+        return literals[int(found[3]) - 1]
+
+    return _PLACE.sub(literal, sql.decode()).encode()
 
 
 def _literal(value, adapters):

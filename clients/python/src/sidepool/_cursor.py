@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The part of a cursor that does no I/O."""
 from . import adapt, errors
+from ._query import bind
 from ._result import Column, ResultSet, Rows
 from ._rows import pack_row
 
@@ -34,6 +35,8 @@ def results_of(response, results=None):
 
 
 class CursorState:
+    _bind = staticmethod(bind)  # what makes $n of a query's placeholders
+
     def __init__(self, connection, *, row_factory=None):
         self._connection = connection
         self.adapters = adapt.AdaptersMap(connection.adapters)

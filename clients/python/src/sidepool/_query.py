@@ -76,6 +76,15 @@ def bind(query, params):
     return sql, params
 
 
+def bind_raw(query, params):
+    """The same for a query that has $n already."""
+    if params is None:
+        return as_text(query).encode(), None
+    if not isinstance(params, Sequence) or isinstance(params, (str, bytes)):
+        raise TypeError("parameters for $n should be a sequence, got " + type(params).__name__)
+    return as_text(query).encode(), params
+
+
 @lru_cache(maxsize=1024)
 def first_words(sql):
     """The first two words of a statement, in capitals."""

@@ -12,6 +12,7 @@ from ._channel import Call, Unsent
 from ._link import (
     GREETING_TIMEOUT, Link, Patience, bound_lost, cancel_call, check_hello, hello, refusal, stamp, unreachable,
 )
+from ._listening import Listening
 
 
 class _Looped(Link):
@@ -22,6 +23,7 @@ class _Looped(Link):
         self.loop = loop
         self._writing = False
         self._rooms = []  # futures of those who wait for room
+        self.watchers = []  # called when it is closed
 
     def start(self, path):
         self.connect(path)
@@ -85,6 +87,8 @@ class _Looped(Link):
             self.loop.remove_reader(self.sock)
             self.loop.remove_writer(self.sock)
         super().close()
+        for watcher in list(self.watchers):
+            watcher()
 
 
 class AsyncTransport:
@@ -96,6 +100,7 @@ class AsyncTransport:
         self._link = None
         self._connecting = None  # the task that connects for all
         self._ever_ready = False
+        self._listening = None
         _all.add(self)
 
     # -- connecting
@@ -137,6 +142,13 @@ class AsyncTransport:
             raise
         self._ever_ready = True
         self._link = link
+
+    @property
+    def listening(self):
+        """What is heard by the events socket."""
+        if self._listening is None:
+            self._listening = Listening(self, self._loop)
+        return self._listening
 
     async def ready(self):
         """Connects if need be, and returns the channel of new requests."""

@@ -2,13 +2,14 @@
 """The same for asyncio: `conn = await sidepool.aio.connect()`. All connections of an event loop share one socket."""
 from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
-from ._async.cursor import AsyncCursor
-from ._async.server_cursor import AsyncServerCursor
+from ._async.cursor import AsyncCursor, AsyncRawCursor
+from ._async.server_cursor import AsyncRawServerCursor, AsyncServerCursor
 from ._async.transaction import AsyncTransaction, Rollback
 from ._async.typeinfo import fetch_type
 
 connect = AsyncConnection.connect
 
 __all__ = [
-    "AsyncConnection", "AsyncCopy", "AsyncCursor", "AsyncServerCursor", "AsyncTransaction", "Rollback", "connect", "fetch_type",
+    "AsyncConnection", "AsyncCopy", "AsyncCursor", "AsyncRawCursor", "AsyncRawServerCursor", "AsyncServerCursor",
+    "AsyncTransaction", "Rollback", "connect", "fetch_type",
 ]

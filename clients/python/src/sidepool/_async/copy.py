@@ -14,7 +14,7 @@ class AsyncCopies:
     """The part of a connection that begins a COPY."""
 
     def _copy(self, cursor, statement, params):
-        return AsyncCopy(cursor, inline(statement, params, cursor.adapters))
+        return AsyncCopy(cursor, inline(cursor, statement, params))
 
     async def _begin_copy(self, sql):
         """Sends it, and returns (direction, CopyReady)."""

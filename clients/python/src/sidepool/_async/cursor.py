@@ -4,7 +4,7 @@ from .. import errors
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
 from .._messages import FINISH_COMMIT
-from .._query import bind
+from .._query import bind_raw
 from .chunks import AsyncChunks
 
 
@@ -16,7 +16,7 @@ class AsyncCursor(CursorState):
         itself."""
         async with self._connection.lock:
             self._check_open()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             self._start(sql)
             response = await self._ask(sql, values)
             results = results_of(response)
@@ -44,7 +44,7 @@ class AsyncCursor(CursorState):
             self._start(None)
             collected, affected, any_run = [], 0, False
             pending = None
-            messages = batches(self._connection, query, params_seq, self.adapters, returning)
+            messages = batches(self, query, params_seq, returning)
             for message, sql in messages:
                 if pending is not None:
                     affected += await self._batch(*pending, collected, more=True, first=not any_run)
@@ -101,7 +101,7 @@ class AsyncCursor(CursorState):
         connection = self._connection
         async with connection.lock:
             self._check_open()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             self._start(sql)
             response = await self._ask(sql, values, size)
             chunks = AsyncChunks(connection, response)
@@ -161,3 +161,9 @@ class AsyncCursor(CursorState):
 
     async def __aexit__(self, *_):
         await self.close()
+
+
+class AsyncRawCursor(AsyncCursor):
+    """Takes PostgreSQL's own placeholders: $1, $2."""
+
+    _bind = staticmethod(bind_raw)

@@ -3,7 +3,7 @@
 from .. import errors
 from .._cursor import fill, results_of
 from .._messages import STATUS_ACTIVE, STATUS_FAILED
-from .._query import bind
+from .._query import bind_raw
 from .._quote import quote_ident
 from .chunks import AsyncChunks
 from .cursor import AsyncCursor
@@ -33,7 +33,7 @@ class AsyncServerCursor(AsyncCursor):
         async with self._connection.lock:
             self._check_open()
             self._check_lease()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             await self._close_portal()
             self._start(sql)
             await self._ask(self._declaration() + sql, values)
@@ -131,3 +131,9 @@ class AsyncServerCursor(AsyncCursor):
             if not self._closed and not self._connection.closed:
                 await self._close_portal()
             self._close()
+
+
+class AsyncRawServerCursor(AsyncServerCursor):
+    """Takes PostgreSQL's own placeholders: $1, $2."""
+
+    _bind = staticmethod(bind_raw)

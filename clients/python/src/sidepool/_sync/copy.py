@@ -15,7 +15,7 @@ class Copies:
     """The part of a connection that begins a COPY."""
 
     def _copy(self, cursor, statement, params):
-        return Copy(cursor, inline(statement, params, cursor.adapters))
+        return Copy(cursor, inline(cursor, statement, params))
 
     def _begin_copy(self, sql):
         """Sends it, and returns (direction, CopyReady)."""

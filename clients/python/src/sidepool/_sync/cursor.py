@@ -5,7 +5,7 @@ from .. import errors
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
 from .._messages import FINISH_COMMIT
-from .._query import bind
+from .._query import bind_raw
 from .chunks import Chunks
 
 
@@ -17,7 +17,7 @@ class Cursor(CursorState):
         itself."""
         with self._connection.lock:
             self._check_open()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             self._start(sql)
             response = self._ask(sql, values)
             results = results_of(response)
@@ -45,7 +45,7 @@ class Cursor(CursorState):
             self._start(None)
             collected, affected, any_run = [], 0, False
             pending = None
-            messages = batches(self._connection, query, params_seq, self.adapters, returning)
+            messages = batches(self, query, params_seq, returning)
             for message, sql in messages:
                 if pending is not None:
                     affected += self._batch(*pending, collected, more=True, first=not any_run)
@@ -102,7 +102,7 @@ class Cursor(CursorState):
         connection = self._connection
         with connection.lock:
             self._check_open()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             self._start(sql)
             response = self._ask(sql, values, size)
             chunks = Chunks(connection, response)
@@ -162,3 +162,9 @@ class Cursor(CursorState):
 
     def __exit__(self, *_):
         self.close()
+
+
+class RawCursor(Cursor):
+    """Takes PostgreSQL's own placeholders: $1, $2."""
+
+    _bind = staticmethod(bind_raw)

@@ -4,7 +4,7 @@
 from .. import errors
 from .._cursor import fill, results_of
 from .._messages import STATUS_ACTIVE, STATUS_FAILED
-from .._query import bind
+from .._query import bind_raw
 from .._quote import quote_ident
 from .chunks import Chunks
 from .cursor import Cursor
@@ -34,7 +34,7 @@ class ServerCursor(Cursor):
         with self._connection.lock:
             self._check_open()
             self._check_lease()
-            sql, values = bind(query, params)
+            sql, values = self._bind(query, params)
             self._close_portal()
             self._start(sql)
             self._ask(self._declaration() + sql, values)
@@ -132,3 +132,9 @@ class ServerCursor(Cursor):
             if not self._closed and not self._connection.closed:
                 self._close_portal()
             self._close()
+
+
+class RawServerCursor(ServerCursor):
+    """Takes PostgreSQL's own placeholders: $1, $2."""
+
+    _bind = staticmethod(bind_raw)
