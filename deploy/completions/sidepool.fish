@@ -14,7 +14,7 @@ function __sidepool_arguments
 	for word in $words[2..-1]
 		if test $skip = 1
 			set skip 0
-		else if contains -- $word -s --socket -a --app -p --pool -t --timeout
+		else if contains -- $word -s --socket -a --app -p --pool -t --timeout -n --count
 			set skip 1
 		else if not string match -q -- '-*' $word
 			echo $word
@@ -22,13 +22,32 @@ function __sidepool_arguments
 	end
 end
 
-function __sidepool_command_is
-	set -l arguments (__sidepool_arguments)
-	if test (count $arguments) = 0
-		test (count $argv) = 0
-	else
-		contains -- $arguments[1] $argv
+function __sidepool_needs_command
+	test (count (__sidepool_arguments)) = 0
+end
+
+# What --help has as the argument to come: "[POOL]", "trip|reset", "FILE|-"; "CHANNEL..." stands for all that follow.
+function __sidepool_argument
+	set -l given (__sidepool_arguments)
+	set -l n (count $given)
+	test $n = 0; and return
+	set -l program (__sidepool_program)
+	set -l line ($program --help 2>/dev/null | sed -n "/^Options:/q; s/^  $given[1] \\([^ ].*\\)/\\1/p" | sed 's/  .*//')
+	set -l arguments (string split ' ' -- $line)
+	if test $n -le (count $arguments)
+		echo $arguments[$n]
+	else if string match -q -- '*...*' $arguments[-1]
+		echo $arguments[-1]
 	end
+end
+
+function __sidepool_argument_is
+	string match -q -- "*$argv[1]*" (__sidepool_argument)
+end
+
+# "trip|reset": the words themselves.
+function __sidepool_words
+	string match -r -- '^[a-z].*\|.*' (__sidepool_argument) | string split '|'
 end
 
 function __sidepool_commands
@@ -55,11 +74,14 @@ end
 
 complete -c sidepool -f
 complete -c sidepool -n 'string match -q -- "-*" (commandline -ct)' -a '(__sidepool_options)'
-complete -c sidepool -n __sidepool_command_is -a '(__sidepool_commands)'
-complete -c sidepool -n '__sidepool_command_is pause resume reconnect trip reset breaker' -a '(__sidepool_names pools)'
-complete -c sidepool -n '__sidepool_command_is revoke' -a '(__sidepool_names leases)'
-complete -c sidepool -n '__sidepool_command_is exec' -F
+complete -c sidepool -n __sidepool_needs_command -a '(__sidepool_commands)'
+complete -c sidepool -n '__sidepool_argument_is POOL' -a '(__sidepool_names pools)'
+complete -c sidepool -n '__sidepool_argument_is LEASE' -a '(__sidepool_names leases)'
+complete -c sidepool -n '__sidepool_argument_is REQUEST' -a '(__sidepool_names queries)'
+complete -c sidepool -n '__sidepool_argument_is FILE' -F
+complete -c sidepool -n '__sidepool_argument_is "|"' -a '(__sidepool_words)'
 complete -c sidepool -s s -l socket -r -F
 complete -c sidepool -s t -l timeout -x
+complete -c sidepool -s n -l count -x
 complete -c sidepool -s p -l pool -x -a '(__sidepool_names pools)'
 complete -c sidepool -s a -l app -x -a '(__sidepool_names apps)'

@@ -124,6 +124,18 @@ def test_names_that_the_daemon_has(offers, line, names):
     assert names <= offered and "query" not in offered
 
 
+def test_words_that_help_has_in_the_place_of_an_argument(offers, sidepool):
+    text = subprocess.run([sidepool, "--help"], capture_output=True, text=True, check=True).stdout.split("Options:")[0]
+    found = re.search(r"^  ([a-z]+) ([a-z]+(?:\|[a-z]+)+)(?: (\[?POOL\]?))?  ", text, re.M)
+    if not found:
+        pytest.skip("no command has such an argument")
+    words = found[2].split("|")
+    assert set(words) <= set(offers(f"sidepool {found[1]} "))
+    if found[3]:
+        offered = set(offers(f"sidepool {found[1]} {words[0]} "))
+        assert {"main", "reports"} <= offered and not set(words) & offered
+
+
 def test_names_without_a_daemon_are_none_and_nothing_is_said(installed, environment, sidepool):
     environment = {**environment, "PATH": f"{os.path.dirname(sidepool)}:{environment['PATH']}", "SIDEPOOL_SOCKET": "/nowhere/rpc.sock"}
     assert bash(installed, environment, "sidepool pause ") == []
