@@ -5,6 +5,7 @@
 
 #include "options.h"
 #include "random.h"
+#include "client.h"
 #include "worker.h"
 
 enum {

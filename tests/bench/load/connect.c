@@ -4,6 +4,7 @@
  * the answer; leaving is in the throughput.
  */
 #include "account.h"
+#include "client.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -15,7 +16,7 @@ static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *re
 	(void)id;
 	(void)account_check(c, reply);
 	client_close(c); /* the reply outlives its handle */
-	client_finish(c, reply);
+	worker_finish(c, reply);
 }
 
 static int begin(struct client *c)

@@ -10,6 +10,7 @@
 
 #include "account.h"
 #include "random.h"
+#include "client.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -25,7 +26,7 @@ static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *re
 
 	(void)sp;
 	(void)id;
-	client_finish(c, reply);
+	worker_finish(c, reply);
 }
 
 static bool is_long(struct client *c)

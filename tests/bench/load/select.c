@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* pgbench -S: one row of pgbench_accounts by its key. */
 #include "account.h"
+#include "client.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -11,7 +12,7 @@ static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *re
 	(void)sp;
 	(void)id;
 	(void)account_check(c, reply);
-	client_finish(c, reply);
+	worker_finish(c, reply);
 }
 
 static int begin(struct client *c)

@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "clock.h"
 #include "latency.h"
 #include "options.h"
 #include "report.h"
 #include "stream.h"
-#include "worker.h"
 #include "workload.h"
 
 static void add_rows(struct stream_sum *sum, const PGresult *result)

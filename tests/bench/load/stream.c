@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "options.h"
+#include "client.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -62,7 +63,7 @@ static void on_chunk(struct sidepool *sp, uint32_t id, struct sidepool_reply *re
 		return;
 	if (c->sum.rows != STREAM_ROWS)
 		client_fail(c, "%ju rows have come", (uintmax_t)c->sum.rows);
-	client_finish(c, NULL);
+	worker_finish(c, NULL);
 }
 
 static int begin(struct client *c)

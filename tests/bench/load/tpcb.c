@@ -5,6 +5,7 @@
 
 #include "options.h"
 #include "random.h"
+#include "client.h"
 #include "worker.h"
 #include "workload.h"
 
@@ -23,7 +24,7 @@ static void on_reply(struct sidepool *sp, uint32_t id, struct sidepool_reply *re
 	(void)id;
 	if (sidepool_code(reply) == SIDEPOOL_E_OK && sidepool_results(reply) != STATEMENTS)
 		client_fail(c, "the batch brought %zu results", sidepool_results(reply));
-	client_finish(c, reply);
+	worker_finish(c, reply);
 }
 
 static int fill(struct sidepool_batch *batch, const char *aid, const char *tid, const char *bid,

@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client's descriptor changes hands under our feet (a handle connects anew, a workload closes and
- * opens), so client_watch() compares what epoll was told with what the handle says, after each time
- * that the handle did something. What only time moves on (a daemon that is not there yet) is looked
- * after by a tick: nothing that is measured waits for it.
+ * What only time moves on (a daemon that is not there yet) is looked after by a tick: nothing that
+ * is measured waits for it.
  */
 #include "worker.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <sidepool.h>
-#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "client.h"
+#include "clock.h"
 #include "options.h"
 #include "util/macro.h"
 #include "workload.h"
 
-#define NS_PER_SEC UINT64_C(1000000000)
 #define TICK_MS 100
 
 enum {
@@ -32,88 +27,7 @@ enum {
 	CONNECTING_MOST = 64, /* at once, in a thread: the daemon's backlog is not the subject */
 };
 
-uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
-}
-
-/* ---- a client ---- */
-
-void client_fail(struct client *c, const char *format, ...)
-{
-	struct worker *w = c->worker;
-	va_list args;
-
-	if (w->errors++ > 0)
-		return;
-	va_start(args, format);
-	(void)vsnprintf(w->error, sizeof(w->error), format, args);
-	va_end(args);
-}
-
-int client_open(struct client *c)
-{
-	const struct sidepool_options *o = SIDEPOOL_OPTIONS(.socket = c->worker->options->socket,
-							    .application = "sidepool-bench");
-	int r;
-
-	if (c->sp)
-		return 0;
-	c->fd = -1;
-	r = sidepool_open(o, &c->sp);
-	if (r == 0)
-		return 0;
-	client_fail(c, "%s", sidepool_code_sentence(r));
-	return -1;
-}
-
-void client_close(struct client *c)
-{
-	c->sp = sidepool_close(c->sp);
-	c->fd = -1;
-}
-
-/* Tells epoll what the handle waits for. */
-static void watch(struct client *c)
-{
-	int fd = c->sp ? sidepool_fd(c->sp) : -1;
-	short wanted = c->sp ? sidepool_events(c->sp) : 0;
-	struct epoll_event e = { .events = (uint32_t)wanted, .data.ptr = c };
-	int how = fd == c->fd ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-	if (fd < 0 || (fd == c->fd && wanted == c->events)) {
-		c->fd = fd;
-		return;
-	}
-	if (epoll_ctl(c->worker->epoll_fd, how, fd, &e) < 0)
-		client_fail(c, "epoll_ctl: %s", strerror(errno));
-	c->fd = fd;
-	c->events = wanted;
-}
-
-/* Sends what the client has queued, and has it watched. */
-static void push(struct client *c)
-{
-	if (c->sp)
-		(void)sidepool_flush(c->sp);
-	watch(c);
-}
-
-static void dispatch(struct client *c, short revents)
-{
-	struct sidepool *sp = c->sp;
-	int r = sp ? sidepool_dispatch(sp, revents) : 0;
-
-	if (r != SIDEPOOL_E_OK && r != SIDEPOOL_E_CLOSED)
-		client_fail(c, "%s", sidepool_code_sentence(r));
-	/* A callback may have put another handle in its place. */
-	if (c->sp && c->sp != sp)
-		(void)sidepool_flush(c->sp);
-	watch(c);
-}
+/* ---- a unit of work ---- */
 
 static bool is_over(const struct worker *w, uint64_t now)
 {
@@ -158,7 +72,7 @@ static void begin_next(struct client *c, uint64_t now)
 	}
 }
 
-void client_finish(struct client *c, struct sidepool_reply *reply)
+void worker_finish(struct client *c, struct sidepool_reply *reply)
 {
 	struct worker *w = c->worker;
 	uint64_t now = clock_ns();
@@ -197,7 +111,7 @@ static void connect_one(struct client *c)
 		c->worker->n_ready++;
 		return;
 	}
-	push(c);
+	client_push(c);
 }
 
 /* ---- the loop ---- */
@@ -210,7 +124,7 @@ static void tick(struct worker *w, uint64_t now)
 		struct client *c = &w->clients[i];
 
 		if (c->sp && sidepool_timeout_ms(c->sp) == 0)
-			dispatch(c, 0);
+			client_dispatch(c, 0);
 	}
 }
 
@@ -224,7 +138,7 @@ static void turn(struct worker *w)
 		struct client *c = events[i].data.ptr;
 
 		if (c)
-			dispatch(c, (short)events[i].events);
+			client_dispatch(c, (short)events[i].events);
 		else
 			(void)!read(w->timer_fd, &expired, sizeof(expired));
 	}
@@ -262,7 +176,7 @@ static void begin_due(struct worker *w)
 			continue;
 		}
 		begin(c, due);
-		push(c);
+		client_push(c);
 	}
 	(void)timerfd_settime(w->timer_fd, TFD_TIMER_ABSTIME,
 			      &(struct itimerspec){
@@ -289,7 +203,7 @@ static void run_closed(struct worker *w)
 {
 	for (uint32_t i = 0; i < w->n_clients && w->left > 0; i++) {
 		begin(&w->clients[i], clock_ns());
-		push(&w->clients[i]);
+		client_push(&w->clients[i]);
 	}
 	while (w->n_busy > 0)
 		turn(w);

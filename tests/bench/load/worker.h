@@ -8,36 +8,13 @@
  */
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "latency.h"
-#include "stream.h"
 
+struct client;
 struct options;
-struct sidepool;
 struct sidepool_reply;
-
-/* A handle, which is a connection to the daemon, and what it is at. */
-struct client {
-	struct worker *worker; /* borrowed: the array that it is in is the worker's */
-	struct sidepool *sp;   /* owned; NULL while closed */
-	int fd;                /* the one that is watched, or -1; the handle's */
-	short events;
-	bool busy;
-	bool aside;     /* what it is at does not count in the latency */
-	uint32_t index; /* of all threads' clients */
-	uint64_t random;
-	uint64_t begun_ns; /* or when it should have begun */
-	uint64_t n_begun;
-	uint64_t backlog; /* open loop: due, and not begun because it was busy */
-
-	/* stream */
-	struct stream_sum sum;
-	uint32_t n_asked; /* chunks that were asked for and have not come */
-	bool ended;
-};
 
 struct worker {
 	const struct options *options; /* borrowed */
@@ -63,8 +40,6 @@ struct worker {
 	char error[256]; /* the first of them */
 };
 
-uint64_t clock_ns(void);
-
 /* Returns 0, or -1 with the reason on stderr. */
 int worker_init(struct worker *w, const struct options *o, uint32_t number,
 		pthread_barrier_t *gate);
@@ -73,17 +48,8 @@ int worker_init(struct worker *w, const struct options *o, uint32_t number,
 void *worker_main(void *worker);
 void worker_deinit(struct worker *w);
 
-/* For workloads: opens a handle where there is none. Returns 0, or -1 and has counted the error. */
-int client_open(struct client *c);
-
-/* Closes it, also from within a callback of its own. */
-void client_close(struct client *c);
-
 /*
- * A client's unit of work is done, as the code of `reply` says; takes the reply, which may
- * be NULL where the workload saw to it. Begins the next one where there is one. To be called from callbacks alone.
+ * A client's unit of work is done, as the code of `reply` says; takes the reply, which may be NULL
+ * where the workload saw to it. Begins the next one where there is one. For callbacks alone.
  */
-void client_finish(struct client *c, struct sidepool_reply *reply);
-
-/* Counts an error, and keeps the sentence of the first. */
-void client_fail(struct client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void worker_finish(struct client *c, struct sidepool_reply *reply);

@@ -14,7 +14,7 @@ struct workload {
 	const char *help;
 
 	/*
-	 * Asks for one unit of work; client_finish() is called at its end, never from within.
+	 * Asks for one unit of work; worker_finish() is called at its end, never from within.
 	 * Returns 0, or -1 where it could not be asked for. NULL: the clients are just there.
 	 */
 	int (*begin)(struct client *c);
