@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // COPY in both directions.
-import { SidepoolError, atCaller } from "./errors.js";
+import { AbortError, SidepoolError, atCaller } from "./errors.js";
 import { Chunks } from "./fetch.js";
 import { Result, rowOptions } from "./result.js";
 import { check } from "./transport.js";
@@ -35,18 +35,19 @@ async function* resize(source) {
 
 class CopyIn {
   #transport;
-  #bound;
+  #connection;
   #streamId;
   #asked = [];
 
-  constructor(transport, ready, signal) {
+  constructor(transport, ready) {
     this.#transport = transport;
-    this.#bound = { connection: ready.connection, signal };
+    this.#connection = ready.connection;
     this.#streamId = ready.copyReady.streamId;
   }
 
-  #send(fields) {
-    const sent = this.#transport.request({ copyData: { streamId: this.#streamId, ...fields } }, this.#bound);
+  #send(fields, signal) {
+    const options = { connection: this.#connection, signal };
+    const sent = this.#transport.request({ copyData: { streamId: this.#streamId, ...fields } }, options);
     sent.catch(() => {}); // the first that fails is waited for; those behind it fail with it
     return sent;
   }
@@ -56,8 +57,9 @@ class CopyIn {
     if (this.#asked.length > AHEAD) check(await this.#asked.shift());
   }
 
-  async end() {
-    const last = this.#send({ end: true });
+  /** An abort after this is a cancellation. */
+  async end(signal) {
+    const last = this.#send({ end: true }, signal);
     for (const sent of this.#asked.splice(0)) check(await sent);
     return check(await last);
   }
@@ -65,20 +67,42 @@ class CopyIn {
   /** Gives up; PostgreSQL rolls back what it has. */
   fail(reason) {
     return this.#transport
-      .request({ copyData: { streamId: this.#streamId, fail: reason || "the client gave up" } }, { connection: this.#bound.connection })
+      .request({ copyData: { streamId: this.#streamId, fail: reason || "the client gave up" } }, { connection: this.#connection })
       .catch(() => {}); // it has failed already
   }
 }
 
-/** Sends `source` (an iterable or async iterable of texts and bytes, a Readable among them) and resolves to a Result. */
-export async function copyFrom(transport, ready, source, options) {
-  const copy = new CopyIn(transport, ready, options.signal);
+/** Each piece of `source`; an abort ends it, also while the source has nothing to give. */
+async function* untilAborted(source, signal) {
+  if (!signal) {
+    yield* source;
+    return;
+  }
+  let abort;
+  const aborted = new Promise((_, reject) => {
+    abort = () => reject(new AbortError("failed", signal.reason));
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  aborted.catch(() => {}); // also when nobody waits for it
+  if (signal.aborted) abort();
   try {
-    for await (const piece of resize(source)) {
-      options.signal?.throwIfAborted();
-      await copy.put(piece);
+    for (;;) {
+      const { value, done } = await Promise.race([aborted, source.next()]);
+      if (done) return;
+      yield value;
     }
-    const response = await copy.end();
+  } finally {
+    signal.removeEventListener("abort", abort);
+    source.return().catch(() => {}); // not awaited: it may have nothing to give for long
+  }
+}
+
+/** Sends `source` (an iterable or async iterable of texts and bytes, a Readable among them) and resolves to a Result. */
+export async function copyFrom(transport, ready, source, { signal }) {
+  const copy = new CopyIn(transport, ready);
+  try {
+    for await (const piece of untilAborted(resize(source), signal)) await copy.put(piece);
+    const response = await copy.end(signal);
     const result = new Result(rowOptions({}));
     for (const message of response.results) result.add(message);
     return result;
