@@ -129,14 +129,14 @@ class Group:
         if self.counts.failed == 0 and (status != 0 or not record.exists()):
             self.counts.add(f"{name} (exit status {status})", "failed", output)
 
-    def pytest(self, *arguments, env=None, cwd=TOP, name=None):
+    def pytest(self, *arguments, env=None, cwd=TOP, name=None, python=sys.executable):
         """Tests of pytest; those marked `long` only with --all, only those marked `fast` with --fast."""
         name = name or self.name
         report = LOGS / f"{name}.xml"
         report.parent.mkdir(parents=True, exist_ok=True)
         report.unlink(missing_ok=True)
         selection = {"fast": ["-m", "fast"], "default": ["-m", "not long"], "all": []}[self.mode]
-        command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_logging=all"]
+        command = [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_logging=all"]
         status, output = run([*command, f"--junitxml={report}", *selection, *arguments], self.log(name), env, cwd)
         before = self.counts.failed
         if report.exists():

@@ -54,6 +54,7 @@ class Peer:
         self.received = []
         self.thread = threading.Thread(target=self._read, daemon=True)
         sock.sendall(daemon.greeting)
+        daemon.peers.append(self)
         self.thread.start()
 
     def _read(self):
@@ -117,9 +118,7 @@ class FakeDaemon:
                 sock, _ = listener.accept()
             except OSError:
                 return
-            peer = Peer(self, sock)
-            self.peers.append(peer)
-            self.accepted.put(peer)
+            self.accepted.put(Peer(self, sock))
 
     def next(self):
         """The next request."""

@@ -10,7 +10,8 @@ import sqlalchemy
 from sqlalchemy.testing import exclusions
 from sqlalchemy.testing.requirements import SuiteRequirements
 
-SESSION = "lease=session" in os.environ.get("SIDEPOOL_SUITE_URL", "")
+URL = os.environ.get("SIDEPOOL_SUITE_URL", "")
+SESSION = "lease=session" in URL or "+psycopg:" in URL
 SINCE_21 = ("reflect_table_options",)
 NEEDS_SESSION = (
     "has_temp_table", "temp_table_reflection", "temp_table_names", "temp_table_comment_reflection", "temp_table_reflect_indexes",

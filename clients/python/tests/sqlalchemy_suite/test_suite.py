@@ -8,4 +8,6 @@ from sidepool import ServerCursor
 class ServerSideCursorsTest(_ServerSideCursorsTest):
     def _is_server_side(self, cursor):
         """SQLAlchemy's own knows the drivers that it ships by name."""
-        return isinstance(cursor, ServerCursor) or getattr(cursor, "server_side", False)
+        if isinstance(cursor, ServerCursor) or getattr(cursor, "server_side", False):
+            return True
+        return self.engine.dialect.driver == "psycopg" and super()._is_server_side(cursor)
