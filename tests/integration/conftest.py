@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lib import processes  # noqa: E402
+from lib import processes, secrets  # noqa: E402
 from lib.daemon import Daemon  # noqa: E402
 from lib.postgres import Postgres  # noqa: E402
 from lib.wire import Wire  # noqa: E402
@@ -73,7 +73,9 @@ def make_daemon(request):
 
     yield make
     try:
+        shown = secrets.places(made)
         judge(made)
+        assert not shown, "the database's password is shown by " + ", ".join(shown)
     except BaseException:
         request.node.stash[FAILED] = True
         raise

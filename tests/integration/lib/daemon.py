@@ -10,6 +10,7 @@ import tempfile
 
 from . import processes
 from .notify import Notify
+from .secrets import with_secret
 from .wait import wait_until
 
 BINARY = os.environ.get("SIDEPOOLD", "")
@@ -28,7 +29,7 @@ class Daemon:
         self.socket = pathlib.Path(socket_path or self.dir / "rpc.sock")
         self.file = self.dir / "sidepool.conf"
         self.write_config(config or {})
-        self.url, self.arguments, self.env = url, arguments, env or {}
+        self.url, self.arguments, self.env = with_secret(url), arguments, env or {}
         self.process = self.notify = None
         self.end_is_known = False  # whoever waits for its end judges it
         self.log_file = self.dir / "log"
