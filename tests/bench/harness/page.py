@@ -32,12 +32,19 @@ def text(x, y, words, anchor="start", kind=""):
     return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}" class="{kind}">{html.escape(words)}</text>'
 
 
+def duration(us):
+    return f"{number(us)} µs" if us < 10000 else f"{number(us / 1000)} ms"
+
+
 def details(samples):
     """What is known besides the rate, in words."""
-    found = [f"{name} {number(value)} µs" for name in ("p50", "p99") if (value := latency(samples, name)) is not None]
+    found = [f"{name} {duration(value)}" for name in ("p50", "p99") if (value := latency(samples, name)) is not None]
     cpu = [s.cpu_us for s in samples if s.cpu_us is not None]
     if cpu:
-        found.append(f"cpu {number(Spread.of(cpu).median)} µs")
+        found.append(f"cpu {duration(Spread.of(cpu).median)}")
+    memory = [s.rss / (1 << 20) for s in samples if s.rss is not None]
+    if memory:
+        found.append(f"{number(Spread.of(memory).median)} MiB")
     return ", ".join(found)
 
 
