@@ -68,6 +68,13 @@ int sidepool_notification(const struct sidepool_reply *reply, size_t index,
 			  uint32_t *ret_backend_pid);
 
 /*
+ * Settings of the lease's connection that PostgreSQL reported as changed (TimeZone, DateStyle, ...),
+ * as they are now. Returns 1 and sets, or 0 beyond the last; out-parameters may be NULL.
+ */
+int sidepool_changed_parameter(const struct sidepool_reply *reply, size_t index,
+			       const char **ret_name, const char **ret_value);
+
+/*
  * How long the request waited for a connection, and from there to its answer, in microseconds, as
  * the daemon saw it.
  */

@@ -180,3 +180,5 @@ uint32_t sidepool_max_message_bytes(const struct sidepool *sp);
 #ifdef __cplusplus
 }
 #endif
+
+#include "sidepool-here.h" /* its macros stand behind all declarations */

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 BUILD = pathlib.Path(os.environ.get("SIDEPOOL_BUILD_DIR", "build")) / "clients" / "c"
-SCENARIOS = ["values", "changing-columns", "errors", "transaction", "stream", "batch", "copy", "cancel", "many", "session"]
+SCENARIOS = ["values", "changing-columns", "errors", "transaction", "stream", "batch", "copy", "cancel", "many", "session", "parameters"]
 
 pytestmark = pytest.mark.fast
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What libsidepool asks, as the daemon's protobuf reads it, and what it makes of the answers. */
+#include <stdio.h>
 #include <endian.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -89,6 +90,49 @@ static void test_equal_formats_are_one(void **state)
 	assert_int_equal(statement(f)->parameter_formats[0], 1);
 	peer_request(f);
 	assert_int_equal(statement(f)->n_parameter_formats, 0);
+}
+
+/* What a wrapper's caller is told by, and nothing where the function itself is called. */
+static void test_the_call_site(void **state)
+{
+	struct fixture *f = *state;
+	char expected[64];
+
+	fixture_ready(f);
+	(void)snprintf(expected, sizeof(expected), "test_client_requests.c:%d", __LINE__ + 1);
+	sidepool_query(f->sp, "select 1", NULL, SIDEPOOL_CALL(.deadline_ms = 5));
+	peer_request(f);
+	assert_string_equal(f->request->call_site, expected);
+	sidepool_query(f->sp, "select 1", NULL, SIDEPOOL_CALL(.call_site = "elsewhere"));
+	peer_request(f);
+	assert_string_equal(f->request->call_site, "elsewhere");
+	(sidepool_query)(sidepool_here(f->sp, "caller.c:1"), "select 1", NULL, NULL);
+	peer_request(f);
+	assert_string_equal(f->request->call_site, "caller.c:1");
+	(sidepool_query)(f->sp, "select 1", NULL, NULL);
+	peer_request(f);
+	assert_string_equal(f->request->call_site, "");
+	assert_null(sidepool_here(NULL, SIDEPOOL_HERE));
+}
+
+/* Every function that takes a connection has a macro of its name. */
+static void test_who_tells_the_call_site(void **state)
+{
+	struct sidepool_batch *batch = sidepool_batch_new();
+	struct fixture *f = *state;
+
+	fixture_ready(f);
+	assert_int_equal(sidepool_batch_add(batch, "select 1", NULL, 0), SIDEPOOL_E_OK);
+	sidepool_script(f->sp, "select 1", SIDEPOOL_CALL(.acquire = SIDEPOOL_LEASE_OPTIONS()));
+	sidepool_take_lease(f->sp, NULL, NULL);
+	sidepool_batch_send(f->sp, batch, 1, NULL, NULL);
+	sidepool_copy_in(f->sp, "copy t from stdin", NULL);
+	sidepool_copy_out(f->sp, "copy t to stdout", NULL);
+	for (int i = 0; i < 5; i++) {
+		peer_request(f);
+		assert_non_null(strstr(f->request->call_site, "test_client_requests.c:"));
+	}
+	sidepool_batch_free(batch);
 }
 
 static void test_the_envelope(void **state)
@@ -855,6 +899,7 @@ static void test_status_as_tables(void **state)
 
 static void test_notices_and_notifications(void **state)
 {
+	Sidepool__V1__ParameterStatus zone = SIDEPOOL__V1__PARAMETER_STATUS__INIT, *zones = &zone;
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__Result result = SIDEPOOL__V1__RESULT__INIT, *results = &result;
 	Sidepool__V1__Notice notice = SIDEPOOL__V1__NOTICE__INIT,
@@ -882,6 +927,10 @@ static void test_notices_and_notifications(void **state)
 	n.backend_pid = 6;
 	response.n_notifications = 1;
 	response.notifications = &ns;
+	zone.name = (char *)"TimeZone";
+	zone.value = (char *)"Asia/Tokyo";
+	response.n_parameters = 1;
+	response.parameters = &zones;
 	peer_answer(f, id, &response);
 	reply = sidepool_wait(f->sp, id);
 	for (size_t i = 0; i < 2; i++) {
@@ -900,6 +949,11 @@ static void test_notices_and_notifications(void **state)
 	assert_string_equal(payload, "pl");
 	assert_int_equal(pid, 6);
 	assert_int_equal(sidepool_notification(reply, 1, NULL, NULL, NULL), 0);
+	assert_int_equal(sidepool_changed_parameter(reply, 0, &channel, &payload), 1);
+	assert_string_equal(channel, "TimeZone");
+	assert_string_equal(payload, "Asia/Tokyo");
+	assert_int_equal(sidepool_changed_parameter(reply, 0, NULL, NULL), 1);
+	assert_int_equal(sidepool_changed_parameter(reply, 1, NULL, NULL), 0);
 	sidepool_reply_free(reply);
 }
 
@@ -969,6 +1023,8 @@ int main(void)
 		T(test_an_error_with_all_its_fields),
 		T(test_status_as_tables),
 		T(test_notices_and_notifications),
+		T(test_the_call_site),
+		T(test_who_tells_the_call_site),
 		T(test_admin_and_the_others),
 	};
 

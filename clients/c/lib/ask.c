@@ -30,12 +30,16 @@ static void invalid(struct ask *a, const char *why)
 
 static void copy_call(struct ask *a, const struct sidepool_call *call)
 {
+	const char *here = a->call.call_site;
+
 	if (!call)
 		return;
 	if (call->size < sizeof(call->size) || call->size > CALL_BYTES_MAX)
 		invalid(a, "sidepool_call::size is not set");
 	else
 		memcpy(&a->call, call, MIN(call->size, sizeof(a->call)));
+	if (!a->call.call_site)
+		a->call.call_site = here;
 }
 
 /* A lease lives on the connection that brought it. */
@@ -79,6 +83,13 @@ static void set_deadline(struct ask *a)
 	a->q->expires_us = a->q->deadline_us + s->grace_ms * USEC_PER_MS;
 }
 
+struct sidepool *sidepool_here(struct sidepool *sp, const char *where)
+{
+	if (sp)
+		sp->here = where;
+	return sp;
+}
+
 bool ask_begin(struct ask *a, struct sidepool *sp, uint32_t kind, const struct sidepool_call *call)
 {
 	a->sp = sp;
@@ -87,6 +98,7 @@ bool ask_begin(struct ask *a, struct sidepool *sp, uint32_t kind, const struct s
 	a->call = (struct sidepool_call){ .size = sizeof(a->call) };
 	if (!sp)
 		return false;
+	a->call.call_site = steal(&sp->here);
 	sp->refused = handle_usable(sp);
 	if (sp->refused != 0)
 		return false;

@@ -19,6 +19,7 @@ struct sidepool {
 	bool inside;              /* callbacks are running */
 	bool closing;             /* closed by one of them */
 	int refused;              /* why the last request function returned 0 */
+	const char *here;         /* borrowed: call site of the next request, or NULL */
 	uint64_t (*now_us)(void); /* the monotonic clock; tests have their own */
 	struct settings settings;
 	struct connection connection;

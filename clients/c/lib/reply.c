@@ -2,7 +2,7 @@
 /*
  * A reply is decoded where it was received: what is asked for often (rows, tags, the lease, the
  * stream) is found by the reader in pb.h and pointed to, what is rare (errors, notices,
- * notifications) goes through protobuf-c.
+ * notifications, settings) goes through protobuf-c.
  *
  * Texts get a zero byte in place, behind their last one. That is always the first byte of a field
  * that follows, or the byte to spare at the end, so it is done when nothing is left to be read: the
@@ -17,6 +17,7 @@
 #include "proto-fields.h"
 #include "reply-tables.h"
 #include "sidepool/v1/listen.pb-c.h"
+#include "sidepool/v1/rpc.pb-c.h"
 
 enum {
 	REPLIES_FREE_MAX = 1024,
@@ -108,12 +109,16 @@ static void clear(struct sidepool_reply *reply)
 	for (size_t i = 0; i < reply->n_notifications; i++)
 		sidepool__v1__notification__free_unpacked(reply->notifications[i], NULL);
 	free(reply->notifications);
+	for (size_t i = 0; i < reply->n_parameters; i++)
+		sidepool__v1__parameter_status__free_unpacked(reply->parameters[i], NULL);
+	free(reply->parameters);
 	reply->error = error_free(reply->error);
 	reply->results = NULL;
 	reply->n_results = reply->results_capacity = 0;
 	reply->tables = NULL;
 	reply->notifications = NULL;
-	reply->n_tables = reply->n_notifications = 0;
+	reply->parameters = NULL;
+	reply->n_tables = reply->n_notifications = reply->n_parameters = 0;
 	reply->copy_data = NULL;
 	reply->copy_bytes = 0;
 	reply->stream = (struct sidepool_stream){ { 0 } };
@@ -329,6 +334,21 @@ static int add_notification(struct sidepool_reply *reply, const struct pb_field 
 	return 0;
 }
 
+static int add_parameter(struct sidepool_reply *reply, const struct pb_field *f)
+{
+	size_t n = reply->n_parameters;
+	void *grown = realloc(reply->parameters, (n + 1) * sizeof(*reply->parameters));
+
+	if (!grown)
+		return -ENOMEM;
+	reply->parameters = grown;
+	reply->parameters[n] = sidepool__v1__parameter_status__unpack(NULL, f->len, f->data);
+	if (!reply->parameters[n])
+		return REPLY_E_MALFORMED;
+	reply->n_parameters++;
+	return 0;
+}
+
 static int set_copy_chunk(struct sidepool_reply *reply, const struct pb_field *f)
 {
 	struct pb_reader reader = pb_read(f->data, f->len);
@@ -363,6 +383,8 @@ static int parse_field(struct sidepool_reply *reply, const struct pb_field *f,
 		return 0;
 	case RESPONSE_NOTIFICATIONS:
 		return add_notification(reply, f);
+	case RESPONSE_PARAMETERS:
+		return add_parameter(reply, f);
 	case RESPONSE_WAIT_US:
 		reply->wait_us = f->value;
 		return 0;
@@ -482,6 +504,18 @@ int sidepool_notification(const struct sidepool_reply *reply, size_t index,
 		*ret_payload = n->payload;
 	if (ret_backend_pid)
 		*ret_backend_pid = n->backend_pid;
+	return 1;
+}
+
+int sidepool_changed_parameter(const struct sidepool_reply *reply, size_t index,
+			       const char **ret_name, const char **ret_value)
+{
+	if (!reply || index >= reply->n_parameters)
+		return 0;
+	if (ret_name)
+		*ret_name = reply->parameters[index]->name;
+	if (ret_value)
+		*ret_value = reply->parameters[index]->value;
 	return 1;
 }
 

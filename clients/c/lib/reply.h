@@ -27,6 +27,8 @@ struct sidepool_reply {
 	size_t n_tables;
 	struct Sidepool__V1__Notification **notifications; /* owned */
 	size_t n_notifications;
+	struct Sidepool__V1__ParameterStatus **parameters; /* owned */
+	size_t n_parameters;
 	uint8_t *copy_data;
 	size_t copy_bytes;
 	struct sidepool_stream stream;

@@ -320,6 +320,37 @@ static void scenario_session(void)
 	sidepool_reply_free(reply);
 }
 
+/* The value of a setting that the reply says has changed, or NULL. */
+static const char *changed(const struct sidepool_reply *reply, const char *name)
+{
+	const char *found, *value;
+
+	for (size_t i = 0; sidepool_changed_parameter(reply, i, &found, &value); i++)
+		if (strcmp(found, name) == 0)
+			return value;
+	return NULL;
+}
+
+static void scenario_parameters(void)
+{
+	struct sidepool_lease lease;
+	struct sidepool_reply *reply =
+		ok(sidepool_query(sp, "set timezone = 'Asia/Tokyo'", NULL,
+				  SIDEPOOL_CALL(.acquire = SIDEPOOL_LEASE_OPTIONS())));
+
+	CHECK(sidepool_reply_lease(reply, &lease));
+	CHECK(changed(reply, "TimeZone") && strcmp(changed(reply, "TimeZone"), "Asia/Tokyo") == 0);
+	CHECK(!changed(reply, "DateStyle"));
+	CHECK(!sidepool_changed_parameter(reply, 1000, NULL, NULL));
+	sidepool_reply_free(reply);
+	reply = ok(
+		sidepool_query(sp, "select 1", NULL,
+			       SIDEPOOL_CALL(.lease = &lease, .finish = SIDEPOOL_FINISH_ROLLBACK)));
+	CHECK(!sidepool_changed_parameter(reply, 0, NULL, NULL));
+	sidepool_reply_free(reply);
+	CHECK(!sidepool_changed_parameter(NULL, 0, NULL, NULL));
+}
+
 /* Reads a line from standard input after each answer; the test restarts the daemon meanwhile. */
 static void scenario_restart(void)
 {
@@ -344,7 +375,7 @@ int main(int argc, char **argv)
 		{ "stream", scenario_stream },   { "batch", scenario_batch },
 		{ "copy", scenario_copy },       { "cancel", scenario_cancel },
 		{ "many", scenario_many },       { "session", scenario_session },
-		{ "restart", scenario_restart },
+		{ "restart", scenario_restart }, { "parameters", scenario_parameters },
 	};
 
 	CHECK(argc == 2);
