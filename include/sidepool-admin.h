@@ -30,7 +30,8 @@ uint32_t sidepool_ping(struct sidepool *sp, const struct sidepool_call *call);
 /*
  * What the daemon says of itself, as results whose columns are the fields of
  * proto/sidepool/v1/status.proto under the same names: result SIDEPOOL_TABLE_DAEMON has one row.
- * `tables` is a sum of 1u << SIDEPOOL_TABLE_...; 0 means all.
+ * `tables` is a sum of 1u << SIDEPOOL_TABLE_...; 0 means all. With SIDEPOOL_WAITING_ONLY added the
+ * requests are those that wait.
  */
 enum sidepool_table {
 	SIDEPOOL_TABLE_DAEMON = 0,
@@ -39,7 +40,10 @@ enum sidepool_table {
 	SIDEPOOL_TABLE_LEASES,
 	SIDEPOOL_TABLE_CLIENTS,
 	SIDEPOOL_TABLE_WARNINGS,
+	SIDEPOOL_TABLE_REQUESTS, /* those that wait or run */
 };
+
+#define SIDEPOOL_WAITING_ONLY (1u << 31)
 
 uint32_t sidepool_status(struct sidepool *sp, unsigned tables, const struct sidepool_call *call);
 
@@ -51,22 +55,25 @@ uint32_t sidepool_health(struct sidepool *sp, const struct sidepool_call *call);
 
 enum sidepool_admin {
 	SIDEPOOL_ADMIN_NONE = 0,
-	SIDEPOOL_ADMIN_REVOKE_LEASE, /* lease_id */
-	SIDEPOOL_ADMIN_TRIP_BREAKER, /* pool */
+	SIDEPOOL_ADMIN_REVOKE_LEASE, /* id: of the lease */
+	SIDEPOOL_ADMIN_TRIP_BREAKER, /* what: pool, NULL: all; likewise the next four */
 	SIDEPOOL_ADMIN_RESET_BREAKER,
-	SIDEPOOL_ADMIN_PAUSE, /* pool, NULL: all; likewise the next two */
+	SIDEPOOL_ADMIN_PAUSE,
 	SIDEPOOL_ADMIN_RESUME,
 	SIDEPOOL_ADMIN_RECONNECT,
 	SIDEPOOL_ADMIN_RELOAD,
 	SIDEPOOL_ADMIN_DRAIN,
+	SIDEPOOL_ADMIN_CANCEL, /* id: request_id of SIDEPOOL_TABLE_REQUESTS */
+	SIDEPOOL_ADMIN_KILL,   /* what: the applications, a name or a pattern */
+	SIDEPOOL_ADMIN_CONFIG, /* "message" is the configuration in force */
 };
 
 /*
  * Changes the daemon, for those whom its settings permit it. Result 0 has a "message" that tells
  * what was done.
  */
-uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *pool,
-			uint64_t lease_id, const struct sidepool_call *call);
+uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *what,
+			uint64_t id, const struct sidepool_call *call);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

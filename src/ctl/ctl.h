@@ -34,6 +34,8 @@ struct ctl {
 	const char *application;
 	const char *pool;
 	uint32_t timeout_ms; /* 0: none */
+	uint32_t watch_ms;   /* 0: once */
+	bool wait;           /* until what was asked for is in effect */
 	uint64_t count;      /* listen, events: 0 means for ever */
 	struct sidepool *sp; /* owned */
 	const struct ctl_command *command;
@@ -54,11 +56,15 @@ struct ctl_command {
 int ctl_query(struct ctl *ctl);
 int ctl_exec(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
-int ctl_list(struct ctl *ctl); /* detail: enum sidepool_table */
+int ctl_list(struct ctl *ctl);  /* detail: enum sidepool_table */
+int ctl_queue(struct ctl *ctl); /* of SIDEPOOL_TABLE_REQUESTS those that wait */
 int ctl_health(struct ctl *ctl);
 int ctl_ping(struct ctl *ctl);
 int ctl_listen(struct ctl *ctl); /* detail 1: events */
-int ctl_admin(struct ctl *ctl); /* detail: enum sidepool_admin */
+int ctl_admin(struct ctl *ctl);  /* detail: enum sidepool_admin */
+int ctl_breaker(struct ctl *ctl);
+int ctl_kill(struct ctl *ctl);
+int ctl_advise(struct ctl *ctl);
 
 /* The options that every request of the command is made with. */
 struct sidepool_call ctl_call(const struct ctl *ctl);

@@ -21,6 +21,9 @@ static const struct ctl_command commands[] = {
 	{ "clients", "", "the connected processes", 0, 0, ctl_list, SIDEPOOL_TABLE_CLIENTS },
 	{ "listen", "CHANNEL...", "print notifications as they come", 1, -1, ctl_listen, 0 },
 	{ "events", "[POOL...]", "print what happens to the pools", 0, -1, ctl_listen, 1 },
+	{ "queries", "", "what waits and runs, statement by statement", 0, 0, ctl_list,
+	  SIDEPOOL_TABLE_REQUESTS },
+	{ "queue", "", "what waits for a connection", 0, 0, ctl_queue, 0 },
 	{ "health", "", "how it is, also as exit status", 0, 0, ctl_health, 0 },
 	{ "ping", "", "whether the daemon answers, and how fast", 0, 0, ctl_ping, 0 },
 	{ "revoke", "LEASE", "take a lease away from its holder", 1, 1, ctl_admin,
@@ -29,8 +32,14 @@ static const struct ctl_command commands[] = {
 	{ "resume", "[POOL]", "grant them again", 0, 1, ctl_admin, SIDEPOOL_ADMIN_RESUME },
 	{ "reconnect", "[POOL]", "replace each connection when it is idle", 0, 1, ctl_admin,
 	  SIDEPOOL_ADMIN_RECONNECT },
-	{ "trip", "POOL", "open the breaker", 1, 1, ctl_admin, SIDEPOOL_ADMIN_TRIP_BREAKER },
-	{ "reset", "POOL", "close the breaker", 1, 1, ctl_admin, SIDEPOOL_ADMIN_RESET_BREAKER },
+	{ "breaker", "trip|reset [POOL]", "open the breaker, or close it", 1, 2, ctl_breaker, 0 },
+	{ "cancel", "REQUEST", "end a request that waits or runs (see queries)", 1, 1, ctl_admin,
+	  SIDEPOOL_ADMIN_CANCEL },
+	{ "kill", "--app NAME", "revoke its leases, cancel its requests; 'seed-*' is a pattern", 0,
+	  0, ctl_kill, 0 },
+	{ "config", "", "the configuration in force, and where it is from", 0, 0, ctl_admin,
+	  SIDEPOOL_ADMIN_CONFIG },
+	{ "advise", "", "sizes that would do, from what was seen", 0, 0, ctl_advise, 0 },
 	{ "reload", "", "read the configuration again", 0, 0, ctl_admin, SIDEPOOL_ADMIN_RELOAD },
 	{ "drain", "", "stop gracefully, as on SIGTERM", 0, 0, ctl_admin, SIDEPOOL_ADMIN_DRAIN },
 };
@@ -45,6 +54,8 @@ static const char options_help[] =
 	"  -a, --app NAME       the application to be booked under\n"
 	"  -p, --pool NAME      the pool; default: the application's first\n"
 	"  -t, --timeout TIME   with a unit: 500ms, 10s, 2m\n"
+	"  -w, --watch[=TIME]   again and again; each second, or as often as that\n"
+	"      --wait           pause: until what runs has ended\n"
 	"      --csv, --json    instead of an aligned table\n"
 	"  -n, --count N        listen, events: leave after N\n"
 	"  -h, --help\n"
@@ -94,6 +105,14 @@ static int take_option(struct ctl *ctl, int option)
 		if (duration_parse(optarg, &ctl->timeout_ms))
 			return -1;
 		return usage("--timeout needs a number with a unit (500ms, 10s, 2m), not", optarg);
+	case 'w':
+		ctl->watch_ms = 1000;
+		if (!optarg || duration_parse(optarg, &ctl->watch_ms))
+			return -1;
+		return usage("--watch needs a number with a unit (500ms, 10s, 2m), not", optarg);
+	case 'W':
+		ctl->wait = true;
+		return -1;
 	case 'c':
 		ctl->format = CTL_CSV;
 		return -1;
@@ -124,6 +143,8 @@ static int take_options(struct ctl *ctl, int argc, char **argv)
 		{ "app", required_argument, NULL, 'a' },
 		{ "pool", required_argument, NULL, 'p' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "watch", optional_argument, NULL, 'w' },
+		{ "wait", no_argument, NULL, 'W' },
 		{ "csv", no_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "count", required_argument, NULL, 'n' },
@@ -133,7 +154,7 @@ static int take_options(struct ctl *ctl, int argc, char **argv)
 	};
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "s:a:p:t:n:hV", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "s:a:p:t:n:w::hV", options, NULL)) != -1) {
 		status = take_option(ctl, option);
 		if (status >= 0)
 			return status;
@@ -163,10 +184,16 @@ static int find_command(struct ctl *ctl)
 	return -1;
 }
 
+/* For kill it is whom it is about. */
+static const char *application_of(const struct ctl *ctl)
+{
+	return ctl->command->run == ctl_kill ? NULL : ctl->application;
+}
+
 static int open_handle(struct ctl *ctl)
 {
 	int r = sidepool_open(SIDEPOOL_OPTIONS(.socket = ctl->socket,
-					       .application = ctl->application,
+					       .application = application_of(ctl),
 					       .client_name = "sidepool", .pool = ctl->pool),
 			      &ctl->sp);
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* sidepool status, pools, apps, leases, clients. JSON has every field that the daemon sends, the
- * tables those that fit. */
+/*
+ * sidepool status, pools, apps, leases, clients, queries, queue. JSON has every field that the daemon
+ * sends, the tables those that fit.
+ */
 #include <stdio.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
@@ -27,6 +31,7 @@ static int json_status(const struct sidepool_reply *reply)
 		[SIDEPOOL_TABLE_LEASES] = "leases",
 		[SIDEPOOL_TABLE_CLIENTS] = "clients",
 		[SIDEPOOL_TABLE_WARNINGS] = "warnings",
+		[SIDEPOOL_TABLE_REQUESTS] = "requests",
 	};
 
 	fputc('{', stdout);
@@ -82,12 +87,36 @@ static int ask(struct ctl *ctl, unsigned tables, enum sidepool_table table)
 	return status;
 }
 
+/* On a terminal each view takes the place of the one before; else they follow one another. */
+static int watch(struct ctl *ctl, unsigned tables, enum sidepool_table table)
+{
+	struct timespec pause = { .tv_sec = ctl->watch_ms / 1000,
+				  .tv_nsec = (long)(ctl->watch_ms % 1000) * 1000000 };
+	bool screen = ctl->watch_ms && isatty(STDOUT_FILENO) && ctl->format == CTL_ALIGNED;
+	int status;
+
+	for (;;) {
+		if (screen)
+			fputs("\x1b[H\x1b[2J", stdout);
+		status = ask(ctl, tables, table);
+		if (!ctl->watch_ms || status != CTL_OK || fflush(stdout) != 0)
+			return status;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
 int ctl_status(struct ctl *ctl)
 {
-	return ask(ctl, 0, SIDEPOOL_TABLE_DAEMON);
+	return watch(ctl, 0, SIDEPOOL_TABLE_DAEMON);
 }
 
 int ctl_list(struct ctl *ctl)
 {
-	return ask(ctl, 1u << ctl->command->detail, (enum sidepool_table)ctl->command->detail);
+	return watch(ctl, 1u << ctl->command->detail, (enum sidepool_table)ctl->command->detail);
+}
+
+int ctl_queue(struct ctl *ctl)
+{
+	return watch(ctl, 1u << SIDEPOOL_TABLE_REQUESTS | SIDEPOOL_WAITING_ONLY,
+		     SIDEPOOL_TABLE_REQUESTS);
 }

@@ -66,6 +66,17 @@ static const struct view_column clients[] = {
 	{ "NOW", "in_flight", VIEW_NUMBER },
 };
 
+static const struct view_column requests[] = {
+	{ "REQUEST", "request_id", VIEW_NUMBER },
+	{ "APPLICATION", "application", VIEW_TEXT },
+	{ "PID", "pid", VIEW_NUMBER },
+	{ "STATE", "state", VIEW_TEXT },
+	{ "AGE", "age_ms", VIEW_MS },
+	{ "LEFT", "deadline_ms", VIEW_MS },
+	{ "CALL SITE", "call_site", VIEW_TEXT },
+	{ "STATEMENT", "statement", VIEW_TEXT },
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The value as it is shown: `buffer` is used where it is not there as such. */
@@ -183,6 +194,8 @@ int view_table(const struct sidepool_result *r, enum sidepool_table table)
 		return put_leases(r);
 	case SIDEPOOL_TABLE_CLIENTS:
 		return view_print(r, clients, COUNT(clients));
+	case SIDEPOOL_TABLE_REQUESTS:
+		return view_print(r, requests, COUNT(requests));
 	default:
 		return CTL_TROUBLE;
 	}

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Health, and what an administrator may do. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "config/report.h"
 #include "core/breaker.h"
 #include "core/health.h"
 #include "core/lease.h"
@@ -10,6 +12,7 @@
 #include "rpc/kinds.h"
 #include "rpc/lease-internal.h"
 #include "rpc/lease.h"
+#include "rpc/queries.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/status.h"
 #include "util/log.h"
@@ -184,6 +187,61 @@ void rpc_reload_done(struct rpc *rpc, const char *mistake)
 		reply_done(r, "reloaded the configuration");
 }
 
+static void do_cancel(struct request *r, const Sidepool__V1__CancelRequest *m)
+{
+	struct request *other = queries_find(r->rpc, m->request_id);
+	char sentence[SENTENCE_BYTES];
+
+	if (!other) {
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "no request %llu waits or runs; it may have ended",
+			     (unsigned long long)m->request_id);
+		return;
+	}
+	(void)snprintf(sentence, sizeof(sentence), "cancelled request %llu of %s",
+		       (unsigned long long)m->request_id, other->client->name);
+	request_cancel(other);
+	reply_done(r, sentence);
+}
+
+static void do_kill(struct request *r, const Sidepool__V1__KillApplication *m)
+{
+	char sentence[SENTENCE_BYTES];
+	unsigned requests, leases;
+
+	if (!*m->pattern) {
+		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
+			     "kill needs a name or a pattern of names (\"seed-*\")");
+		return;
+	}
+	queries_kill(r->rpc, m->pattern, &requests, &leases);
+	(void)snprintf(sentence, sizeof(sentence),
+		       "cancelled %u requests and revoked %u leases of \"%.100s\"", requests,
+		       leases, m->pattern);
+	reply_done(r, sentence);
+}
+
+static void do_config(struct request *r)
+{
+	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
+	Sidepool__V1__AdminReply reply = SIDEPOOL__V1__ADMIN_REPLY__INIT;
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+	bool ok = f && config_print(r->rpc->config, f) == 0;
+
+	ok = f && fclose(f) == 0 && ok;
+	if (ok) {
+		reply.message = text;
+		response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_ADMIN;
+		response.admin = &reply;
+		request_reply(r, &response);
+	} else {
+		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+	}
+	free(text);
+}
+
 static void do_drain(struct request *r)
 {
 	struct rpc *rpc = r->rpc;
@@ -218,6 +276,15 @@ void admin_handle(struct request *r)
 		break;
 	case SIDEPOOL__V1__ADMIN__ACTION_DRAIN:
 		do_drain(r);
+		break;
+	case SIDEPOOL__V1__ADMIN__ACTION_CANCEL:
+		do_cancel(r, m->cancel);
+		break;
+	case SIDEPOOL__V1__ADMIN__ACTION_KILL:
+		do_kill(r, m->kill);
+		break;
+	case SIDEPOOL__V1__ADMIN__ACTION_CONFIG:
+		do_config(r);
 		break;
 	default:
 		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "admin.action is missing or unknown");

@@ -168,6 +168,7 @@ struct request *request_new(struct rpc *rpc, struct client *client, const struct
 	r->client = client;
 	r->conn = sp_conn_ref(client->conn);
 	r->id = *id;
+	r->serial = rpc->requests_total;
 	r->received = rpc_now();
 	r->deadline = USEC_NEVER;
 	TAILQ_INSERT_TAIL(&client->requests, r, link);

@@ -49,6 +49,7 @@ struct request {
 	struct client *client; /* borrowed; NULL once it is gone */
 	struct sp_conn *conn;  /* one reference */
 	struct sp_request id;
+	uint64_t serial; /* of the daemon's life */
 	const struct request_kind *kind;
 	enum request_state state;
 	struct arena arena;             /* what was decoded lives here */

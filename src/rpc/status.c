@@ -13,6 +13,7 @@
 #include "rpc/holders.h"
 #include "rpc/kinds.h"
 #include "rpc/lease-internal.h"
+#include "rpc/queries.h"
 #include "rpc/rpc-internal.h"
 #include "sidepool-version.h"
 
@@ -329,6 +330,8 @@ void status_handle(struct request *r)
 		add_leases(r, &reply);
 	if (wants(m, SIDEPOOL__V1__STATUS_PART__STATUS_PART_CLIENTS))
 		add_clients(r, &reply);
+	if (wants(m, SIDEPOOL__V1__STATUS_PART__STATUS_PART_REQUESTS))
+		queries_add(r, m->waiting_only, &reply);
 	add_warnings(r, &reply);
 	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_STATUS;
 	response.status = &reply;

@@ -2,9 +2,12 @@
 """The `sidepool` command: what it prints, what it says when something fails, and its exit statuses."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
+from lib.wait import wait_until
+from lib.wire import Request, Wire
 
 pytestmark = pytest.mark.fast
 
@@ -117,6 +120,97 @@ def test_ping_status_and_lists(sidepool):
     whole = json.loads(sidepool("status", "--json").out)
     assert whole["daemon"]["budget"] == 5 and [p["name"] for p in whole["pools"]] == ["main"]
     assert sidepool("clients", "--app", "me").out.count(" me ") == 1
+
+
+@pytest.fixture
+def busy(daemon, sidepool):
+    """One statement that runs for long, and one that waits for its connection."""
+    with Wire(daemon.socket) as seeds, Wire(daemon.socket) as api:
+        named(seeds, "seed-1"), named(api, "api")
+        running = seeds.send(seeds.query_request("SELECT pg_sleep(600)", call_site="seed.py:7"))
+        wait_until("it runs", lambda: [r for r in rows_of(sidepool("queries", "--json")) if r["state"] == "running"])
+        waiting = api.send(api.query_request("SELECT 1"))
+        wait_until("the other waits", lambda: len(rows_of(sidepool("queries", "--json"))) == 2)
+        yield lambda: (seeds.receive(running), api.receive(waiting))
+
+
+def named(wire, name):
+    hello = Request()
+    hello.hello.application_name = name
+    wire.call(hello)
+
+
+def rows_of(ran):
+    assert ran.status == OK, ran.err
+    return json.loads(ran.out)
+
+
+ONE = pytest.mark.settings({"sidepool": {"budget": 1}, "pool main": {"pipeline": "off"}})
+
+
+@ONE
+def test_queries_and_queue_tell_what_runs_and_what_waits(sidepool, busy):
+    running, waiting = rows_of(sidepool("queries", "--json"))
+    assert (running["application"], running["state"], running["call_site"]) == ("seed-1", "running", "seed.py:7")
+    assert running["statement"] == "SELECT pg_sleep(600)" and running["backend_pid"] and not waiting["backend_pid"]
+    assert [r["application"] for r in rows_of(sidepool("queue", "--json"))] == ["api"]
+    table = sidepool("queries").out
+    assert "SELECT pg_sleep(" in table and max(len(line) for line in table.splitlines()) <= 80
+    assert sidepool("cancel", "0").status == REFUSED
+    assert "see: sidepool queries" in sidepool("cancel", "x").err
+    done = sidepool("cancel", str(running["request_id"]))
+    assert (done.status, done.out) == (OK, f"cancelled request {running['request_id']} of seed-1\n")
+    ended, served = busy()
+    assert ended.HasField("error") and not served.HasField("error")
+
+
+@ONE
+def test_kill_ends_what_an_application_has_and_leaves_the_rest(sidepool, busy):
+    assert sidepool("kill").status == USAGE
+    done = sidepool("kill", "--app", "seed-*")
+    assert done.out == 'cancelled 1 requests and revoked 0 leases of "seed-*"\n'
+    ended, served = busy()
+    assert ended.HasField("error") and not served.HasField("error")
+
+
+@ONE
+def test_pause_waits_for_what_runs(daemon, sidepool, busy):
+    waiting = subprocess.Popen([COMMAND, "pause", "--wait", "--socket", daemon.socket], stdout=subprocess.PIPE, text=True)
+    assert waiting.stdout.readline() == "paused every pool\n"
+    assert sidepool("kill", "--app", "seed-*").status == OK
+    assert waiting.communicate()[0] == "what ran has ended\n" and waiting.returncode == OK
+    assert sidepool("resume").out == "resumed every pool\n"
+    assert not busy()[1].HasField("error")
+
+
+def test_the_breaker_is_opened_and_closed(sidepool):
+    assert sidepool("breaker", "trip", "main").out == "tripped the breaker of pool main\n"
+    assert "tripped by an administrator" in sidepool("query", "select 1").err
+    assert sidepool("breaker", "reset").out == "reset the breaker of every pool\n"
+    assert sidepool("query", "select 1").status == OK
+    assert "trip or reset" in sidepool("breaker", "open").err
+
+
+@pytest.mark.settings({"sidepool": {"budget": 7}})
+def test_config_tells_what_is_in_force_and_from_where(sidepool, daemon):
+    text = sidepool("config").out
+    assert re.search(rf"^budget = 7\b.*{re.escape(str(daemon.file))}", text, re.M) and "[pool main]" in text
+
+
+@pytest.mark.settings({"sidepool": {"budget": 9}, "pool idle": {"url": "postgresql:///x", "min_size": 0}})
+def test_advice_is_given_in_sentences(sidepool):
+    for _ in range(3):
+        sidepool("query", "select 1")
+    text = sidepool("advise").out
+    assert re.search(r"^pool main: on average \d\.\d\d of at most 9 connections .* for 3 queries.*\n  max_size = \d would do", text, re.M)
+    assert "pool idle: " in text and "It was not used." in text and "say little yet" in text
+
+
+def test_watch_goes_on_until_its_reader_leaves(daemon):
+    with subprocess.Popen([COMMAND, "pools", "--json", "--watch=10ms", "--socket", daemon.socket], stdout=subprocess.PIPE, text=True) as p:
+        seen = [p.stdout.readline() for _ in range(10)]
+        p.terminate()
+    assert len([line for line in seen if '"name":"main"' in line.replace(" ", "")]) > 1
 
 
 def test_health_is_an_exit_status(sidepool):

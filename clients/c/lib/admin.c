@@ -40,6 +40,7 @@ uint32_t sidepool_status(struct sidepool *sp, unsigned tables, const struct side
 		  SIDEPOOL__V1__STATUS_PART__STATUS_PART_APPLICATIONS },
 		{ SIDEPOOL_TABLE_LEASES, SIDEPOOL__V1__STATUS_PART__STATUS_PART_LEASES },
 		{ SIDEPOOL_TABLE_CLIENTS, SIDEPOOL__V1__STATUS_PART__STATUS_PART_CLIENTS },
+		{ SIDEPOOL_TABLE_REQUESTS, SIDEPOOL__V1__STATUS_PART__STATUS_PART_REQUESTS },
 	};
 	Sidepool__V1__StatusPart parts[sizeof(map) / sizeof(map[0])];
 	Sidepool__V1__Status message = SIDEPOOL__V1__STATUS__INIT;
@@ -48,6 +49,7 @@ uint32_t sidepool_status(struct sidepool *sp, unsigned tables, const struct side
 	if (!ask_begin(&a, sp, REQUEST_STATUS, call))
 		return 0;
 	message.parts = parts;
+	message.waiting_only = tables & SIDEPOOL_WAITING_ONLY;
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (tables & 1u << map[i].table)
 			parts[message.n_parts++] = map[i].part;
@@ -90,65 +92,86 @@ uint32_t sidepool_unlisten(struct sidepool *sp, const char *channel,
 	return listen_to(sp, REQUEST_UNLISTEN, channel, call);
 }
 
-static void breaker(Sidepool__V1__Admin *m, Sidepool__V1__BreakerCommand *command, bool trip)
+static bool set_action(Sidepool__V1__Admin *m, enum sidepool_admin action)
 {
+	switch (action) {
+	case SIDEPOOL_ADMIN_REVOKE_LEASE:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_REVOKE_LEASE;
+		return true;
+	case SIDEPOOL_ADMIN_RELOAD:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_RELOAD;
+		m->reload = true;
+		return true;
+	case SIDEPOOL_ADMIN_DRAIN:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_DRAIN;
+		m->drain = true;
+		return true;
+	case SIDEPOOL_ADMIN_CANCEL:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_CANCEL;
+		return true;
+	case SIDEPOOL_ADMIN_KILL:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_KILL;
+		return true;
+	case SIDEPOOL_ADMIN_CONFIG:
+		m->action_case = SIDEPOOL__V1__ADMIN__ACTION_CONFIG;
+		m->config = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool set_breaker(Sidepool__V1__Admin *m, Sidepool__V1__BreakerCommand *command,
+			enum sidepool_admin action)
+{
+	if (action != SIDEPOOL_ADMIN_TRIP_BREAKER && action != SIDEPOOL_ADMIN_RESET_BREAKER)
+		return false;
 	m->action_case = SIDEPOOL__V1__ADMIN__ACTION_BREAKER;
 	m->breaker = command;
-	command->trip = trip;
+	command->trip = action == SIDEPOOL_ADMIN_TRIP_BREAKER;
+	return true;
 }
 
-static void pool(Sidepool__V1__Admin *m, Sidepool__V1__PoolCommand *command,
-		 Sidepool__V1__PoolAction action)
+static bool set_pool(Sidepool__V1__Admin *m, Sidepool__V1__PoolCommand *command,
+		     enum sidepool_admin action)
 {
+	static const Sidepool__V1__PoolAction actions[] = {
+		[SIDEPOOL_ADMIN_PAUSE] = SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_PAUSE,
+		[SIDEPOOL_ADMIN_RESUME] = SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RESUME,
+		[SIDEPOOL_ADMIN_RECONNECT] = SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RECONNECT,
+	};
+
+	if ((size_t)action >= sizeof(actions) / sizeof(actions[0]) || !actions[action])
+		return false;
 	m->action_case = SIDEPOOL__V1__ADMIN__ACTION_POOL;
 	m->pool = command;
-	command->action = action;
+	command->action = actions[action];
+	return true;
 }
 
-uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *pool_name,
-			uint64_t lease_id, const struct sidepool_call *call)
+uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *what,
+			uint64_t id, const struct sidepool_call *call)
 {
 	Sidepool__V1__Admin m = SIDEPOOL__V1__ADMIN__INIT;
 	Sidepool__V1__RevokeLease lease = SIDEPOOL__V1__REVOKE_LEASE__INIT;
-	Sidepool__V1__BreakerCommand b = SIDEPOOL__V1__BREAKER_COMMAND__INIT;
-	Sidepool__V1__PoolCommand p = SIDEPOOL__V1__POOL_COMMAND__INIT;
+	Sidepool__V1__BreakerCommand breaker = SIDEPOOL__V1__BREAKER_COMMAND__INIT;
+	Sidepool__V1__PoolCommand pool = SIDEPOOL__V1__POOL_COMMAND__INIT;
+	Sidepool__V1__CancelRequest cancel = SIDEPOOL__V1__CANCEL_REQUEST__INIT;
+	Sidepool__V1__KillApplication kill = SIDEPOOL__V1__KILL_APPLICATION__INIT;
 	struct ask a;
 
 	if (!ask_begin(&a, sp, REQUEST_ADMIN, call))
 		return 0;
-	lease.lease_id = lease_id;
-	b.pool = p.pool = (char *)(pool_name ? pool_name : "");
-	switch (action) {
-	case SIDEPOOL_ADMIN_REVOKE_LEASE:
-		m.action_case = SIDEPOOL__V1__ADMIN__ACTION_REVOKE_LEASE;
-		m.revoke_lease = &lease;
-		break;
-	case SIDEPOOL_ADMIN_TRIP_BREAKER:
-		breaker(&m, &b, true);
-		break;
-	case SIDEPOOL_ADMIN_RESET_BREAKER:
-		breaker(&m, &b, false);
-		break;
-	case SIDEPOOL_ADMIN_PAUSE:
-		pool(&m, &p, SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_PAUSE);
-		break;
-	case SIDEPOOL_ADMIN_RESUME:
-		pool(&m, &p, SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RESUME);
-		break;
-	case SIDEPOOL_ADMIN_RECONNECT:
-		pool(&m, &p, SIDEPOOL__V1__POOL_ACTION__POOL_ACTION_RECONNECT);
-		break;
-	case SIDEPOOL_ADMIN_RELOAD:
-		m.action_case = SIDEPOOL__V1__ADMIN__ACTION_RELOAD;
-		m.reload = true;
-		break;
-	case SIDEPOOL_ADMIN_DRAIN:
-		m.action_case = SIDEPOOL__V1__ADMIN__ACTION_DRAIN;
-		m.drain = true;
-		break;
-	default:
+	lease.lease_id = cancel.request_id = id;
+	breaker.pool = pool.pool = kill.pattern = (char *)(what ? what : "");
+	if (!set_action(&m, action) && !set_breaker(&m, &breaker, action) &&
+	    !set_pool(&m, &pool, action))
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "no such admin action");
-		break;
-	}
+	if (action == SIDEPOOL_ADMIN_REVOKE_LEASE)
+		m.revoke_lease = &lease;
+	else if (action == SIDEPOOL_ADMIN_CANCEL)
+		m.cancel = &cancel;
+	else if (action == SIDEPOOL_ADMIN_KILL)
+		m.kill = &kill;
 	return ask_message(&a, &m.base);
 }

@@ -51,6 +51,9 @@ static int add_status(struct sidepool_reply *reply, const ProtobufCMessage *m)
 				 (ProtobufCMessage *const *)s->client_list);
 	if (r == 0)
 		r = reply_add_table(reply, table_of_texts("warning", s->n_warnings, s->warnings));
+	if (r == 0)
+		r = add_messages(reply, &sidepool__v1__request_status__descriptor, s->n_requests,
+				 (ProtobufCMessage *const *)s->requests);
 	return r;
 }
 

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sidepool advise: what sizes would do. By Little's law the connections in use are, on average, the
+ * time that was spent on them by the time that passed; a pool that has three times the square root
+ * of that above it is hardly ever short, where requests come at random. Who has waited says more
+ * than any formula, and what the server leaves is the end of it.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/complain.h"
+#include "ctl/ctl.h"
+#include "ctl/duration.h"
+
+enum {
+	SHORT_LIFE_MS = 60 * 1000, /* below that the figures say little */
+	LONG_WAIT_US = 50 * 1000,
+};
+
+static double number(const struct sidepool_result *r, size_t row, const char *name)
+{
+	int column = sidepool_fnumber(r, name);
+	const char *v = column < 0 ? NULL : sidepool_value(r, row, (size_t)column);
+
+	return v ? strtod(v, NULL) : 0;
+}
+
+static const char *text(const struct sidepool_result *r, size_t row, const char *name)
+{
+	int column = sidepool_fnumber(r, name);
+	const char *v = column < 0 ? NULL : sidepool_value(r, row, (size_t)column);
+
+	return v ? v : "";
+}
+
+static void advise_pool(const struct sidepool_result *p, size_t row, double uptime_us)
+{
+	double grants = number(p, row, "queries_total") + number(p, row, "batches_total") +
+			number(p, row, "leases_total");
+	double mean = number(p, row, "run_us_total") / uptime_us;
+	double size = ceil(mean + 3 * sqrt(mean)) + 1, max = number(p, row, "max_size");
+	double wait_us = number(p, row, "wait_p99_us");
+	char wait[16];
+
+	duration_print((uint64_t)wait_us, wait);
+	printf("pool %s: on average %.2f of at most %.0f connections were in use, for %.0f queries, "
+	       "batches and leases; the longest waits (p99) are %s.\n",
+	       text(p, row, "name"), mean, max, grants, wait_us > 0 ? wait : "0s");
+	if (grants == 0)
+		printf("  It was not used. min_size = 0 would leave its connections to others.\n");
+	else if (wait_us > LONG_WAIT_US && size <= max)
+		printf("  %.0f would do on average, but many come at once, or hold long: see "
+		       "`sidepool leases`, and which application waits in `sidepool apps`.\n",
+		       size);
+	else if (wait_us > LONG_WAIT_US)
+		printf("  It is short: max_size = %.0f would do.\n", size);
+	else if (size < max)
+		printf("  max_size = %.0f would do.\n", size);
+	else
+		printf("  Its size fits.\n");
+}
+
+/* A guarantee that nobody has called on is a connection that others may not count on. */
+static void advise_application(const struct sidepool_result *a, size_t row)
+{
+	double used = number(a, row, "connection_us_total"), min = number(a, row, "min");
+	double refused = number(a, row, "refused_total");
+
+	if (min > 0 && used == 0)
+		printf("application %s: min = %.0f is guaranteed and was never used.\n",
+		       text(a, row, "name"), min);
+	if (refused > 0)
+		printf("application %s: %.0f requests were refused; it has max = %.0f and waits up "
+		       "to its acquire_timeout.\n",
+		       text(a, row, "name"), refused, number(a, row, "max"));
+}
+
+static void advise(const struct sidepool_reply *reply)
+{
+	const struct sidepool_result *d = sidepool_result(reply, SIDEPOOL_TABLE_DAEMON);
+	const struct sidepool_result *p = sidepool_result(reply, SIDEPOOL_TABLE_POOLS);
+	const struct sidepool_result *a = sidepool_result(reply, SIDEPOOL_TABLE_APPLICATIONS);
+	const struct sidepool_result *w = sidepool_result(reply, SIDEPOOL_TABLE_WARNINGS);
+	double uptime_ms = number(d, 0, "uptime_ms");
+
+	if (uptime_ms < SHORT_LIFE_MS)
+		printf("The daemon runs for %.0f s only: these figures say little yet.\n",
+		       uptime_ms / 1000);
+	for (size_t row = 0; row < sidepool_nrows(p); row++)
+		advise_pool(p, row, uptime_ms > 0 ? uptime_ms * 1000 : 1);
+	for (size_t row = 0; row < sidepool_nrows(a); row++)
+		advise_application(a, row);
+	for (size_t row = 0; row < sidepool_nrows(w); row++)
+		printf("%s\n", sidepool_value(w, row, 0));
+}
+
+int ctl_advise(struct ctl *ctl)
+{
+	struct sidepool_call call = ctl_call(ctl);
+	struct sidepool_reply *reply = sidepool_wait(ctl->sp, sidepool_status(ctl->sp, 0, &call));
+	int status = CTL_OK;
+
+	if (sidepool_error(reply))
+		status = complain(sidepool_error(reply), NULL);
+	else
+		advise(reply);
+	sidepool_reply_free(reply);
+	return status;
+}
