@@ -17,11 +17,6 @@
 
 struct pg_target;
 
-enum {
-	/* statements of the engine's own in a task's call; nobody wants to hear of them */
-	PG_TAG_LABEL = 0x7ffffff0,
-};
-
 struct pg_engine {
 	uv_loop_t *loop; /* borrowed, as the next */
 	struct core *core;

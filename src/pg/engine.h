@@ -24,6 +24,14 @@ struct pg_pool;
 struct pg_task;
 struct pg_texts;
 
+enum {
+	/*
+	 * A statement of the engine's own in a task's call: see pg_task_prepare(). What becomes of
+	 * it says nothing of the call's own statements.
+	 */
+	PG_TAG_LABEL = 0x7ffffff0,
+};
+
 struct pg_task_ops {
 	/* task->conn is there to be used: begin a call now. With `pipelined`, exactly one. */
 	void (*granted)(struct pg_task *task);

@@ -9,6 +9,7 @@
 #include "pg/result.h"
 #include "pg/text.h"
 #include "rpc/copy.h"
+#include "rpc/count.h"
 #include "rpc/lease.h"
 #include "rpc/request.h"
 #include "rpc/rpc-internal.h"
@@ -80,13 +81,20 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 	struct failure f = { .code = 0 };
 	struct output_statement s;
 
-	r->refused = true;
 	failure_set_sql(&f, error);
+	/* A cancel may hit it; what follows is another transaction, and runs. */
+	if (tag == PG_TAG_LABEL && !f.fatal) {
+		failure_deinit(&f);
+		return;
+	}
+	r->refused = true;
+	r->setup_refused |= tag == TAG_BEGIN && !r->begins;
 	f.statement_index = tag < TAG_OWN && tag >= r->n_ahead ? tag - r->n_ahead : 0;
 	f.parameter_set_index = tag < TAG_OWN ? set : 0;
 	if (r->each_for_itself && !f.fatal && tag < TAG_OWN) {
 		s = statement_of(r, tag, set);
 		output_failed(&r->output, &s, &f);
+		count_failure(r, &f);
 	} else {
 		request_set_failure(r, &f);
 	}
@@ -189,9 +197,12 @@ static void judge(struct request *r, enum pg_end end)
 		return;
 	if (!set_ended_by_us(r))
 		return;
-	/* PostgreSQL said that it stopped; that outweighs what the code usually means. */
+	/*
+	 * PostgreSQL said that it stopped; that outweighs what the code usually means. But where
+	 * that was the lease's settings, which went ahead, the statements ran all the same.
+	 */
 	if (end == PG_END_SYNCED)
-		f->outcome = FAILURE_FAILED;
+		f->outcome = r->setup_refused ? FAILURE_UNKNOWN : FAILURE_FAILED;
 }
 
 /* Once, and only where PostgreSQL has said that it did nothing: see the two reasons. */
@@ -237,6 +248,7 @@ static void on_end(struct pg_call *call, enum pg_end end)
 	if (run_again(r, end))
 		return;
 	judge(r, end);
+	count_ran(r);
 	statement_log_tell(r);
 	if (!r->lease)
 		learn(r);

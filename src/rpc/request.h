@@ -98,6 +98,7 @@ struct request {
 	bool dropping;          /* no rows are wanted any more */
 	bool broken_off;        /* by request_break_off() */
 	bool refused;           /* PostgreSQL has reported an error */
+	bool setup_refused;     /* ... of what went ahead in a transaction of its own */
 	bool copy_is_put;       /* CopyData: its data is with libpq */
 	bool copy_is_over;      /* CopyIn: PostgreSQL was told that nothing more comes */
 	bool rerun;             /* it was run once and cancelled in place of a neighbour */

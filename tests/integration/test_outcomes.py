@@ -206,3 +206,28 @@ def test_a_repetition_that_is_cancelled_does_not_know_what_the_first_did(wire, p
         assert told(wire.receive(again)) == ("CANCELLED", "unknown")
         barrier.execute("SELECT pg_advisory_unlock(59)")
     assert not wire.receive(first).HasField("error") and count(pg) == 1
+
+
+@pytest.mark.settings({"sidepool": {"budget": 1}})
+def test_a_cancel_that_hits_our_own_statement_is_not_the_requests_failure(daemon, pg):
+    """Who is behind a connection is told to PostgreSQL ahead of each request of another; that is what an early cancel may hit."""
+    told, clients = {}, [Wire(daemon.socket), Wire(daemon.socket)]
+    for name, wire in zip("ab", clients):
+        hello = wire.request()
+        hello.hello.application_name = name
+        wire.call(hello)
+    for key in range(3000):
+        wire = clients[key % 2]
+        number = wire.send(wire.query_request("INSERT INTO effect SELECT $1::int", [str(key)]))
+        for _ in range(key % 300):
+            pass  # another moment each time
+        request = Request()
+        request.cancel.request_id = number
+        cancel = wire.send(request)
+        response = wire.receive(number)
+        told[key] = OUTCOMES[response.error.outcome] if response.HasField("error") else "success"
+        wire.receive(cancel)
+    for wire in clients:
+        wire.close()
+    there = {a for (a,) in pg.sql("SELECT a FROM effect")}
+    assert not [k for k, t in told.items() if k in there and t in ("not sent", "failed") or k not in there and t == "success"]
