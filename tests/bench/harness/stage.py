@@ -68,14 +68,17 @@ class Stage:
             raise
         return self
 
-    def __exit__(self, *_):
-        self.stack.close()
+    def __exit__(self, *exception):
+        return self.stack.__exit__(*exception)
 
     @contextlib.contextmanager
     def new_daemon(self, **options):
         daemon = servers.Sidepool(self.database, self.connections, **options)
         try:
             yield daemon.start()
+        except BaseException:
+            daemon.end_is_known = True  # whoever stopped us may have stopped it as well
+            raise
         finally:
             daemon.close()
 
