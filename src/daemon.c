@@ -21,7 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <systemd/sd-daemon.h>
 #include <uv.h>
 
 #include "config/arguments.h"
@@ -30,6 +29,8 @@
 #include "core/breaker.h"
 #include "core/core.h"
 #include "core/pool.h"
+#include "inherited.h"
+#include "observing.h"
 #include "pg/engine.h"
 #include "pg/target.h"
 #include "publishing.h"
@@ -62,6 +63,7 @@ struct daemon {
 	size_t n_pools;
 	struct service service;
 	struct publishing publishing;
+	struct observing observing;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer;
 	uv_check_t idle_check; /* after each turn: is there anything left to finish? */
@@ -397,27 +399,28 @@ static void summarize(void *userdata, char *text, size_t size)
 		       n.budget_in_force, n.waiting, breaker_state_to_string(p->breaker.state));
 }
 
-/* A descriptor named rpc, or the only one there is. -1: none. */
-static int inherited_socket(void)
-{
-	char **names = NULL;
-	int n = sd_listen_fds_with_names(1, &names), fd = -1;
-
-	for (int i = 0; i < n; i++)
-		if (fd < 0 && (!names || !strcmp(names[i], "rpc") || n == 1))
-			fd = SD_LISTEN_FDS_START + i;
-	for (int i = 0; names && names[i]; i++)
-		free(names[i]);
-	free(names);
-	return fd;
-}
-
 static int open_events(struct daemon *d, int inherited)
 {
 	int r = publishing_init(&d->publishing, &d->loop, d->config, inherited);
 
 	rpc_set_events_url(d->rpc, publishing_url(&d->publishing));
 	return r;
+}
+
+static int open_http(struct daemon *d, const struct inherited *inherited)
+{
+	struct observing_input input = {
+		.loop = &d->loop,
+		.config = d->config,
+		.inherited = inherited,
+		.core = d->core,
+		.rpc = d->rpc,
+		.server = d->server,
+		.pools = d->pools,
+		.n_pools = d->n_pools,
+	};
+
+	return observing_init(&d->observing, &input);
 }
 
 static int listen_somewhere(struct daemon *d)
@@ -429,7 +432,11 @@ static int listen_somewhere(struct daemon *d)
 		.owner = (uid_t)c->socket_uid,
 		.group = (gid_t)c->socket_gid,
 	};
-	int fd = inherited_socket(), r;
+	struct inherited inherited;
+	int fd, r;
+
+	inherited_take(&inherited);
+	fd = inherited.rpc;
 
 	r = fd >= 0 ? sp_server_adopt(d->server, fd) : sp_server_listen(d->server, &address);
 	if (r > 0)
@@ -442,7 +449,7 @@ static int listen_somewhere(struct daemon *d)
 	else
 		log_notice(LOG_FIELDS(log_str("SOCKET", fd >= 0 ? "systemd" : c->socket)),
 			   "listening on %s", fd >= 0 ? "the socket from systemd" : c->socket);
-	return r == 0 ? open_events(d, fd) : -1;
+	return r == 0 && open_events(d, fd) == 0 ? open_http(d, &inherited) : -1;
 }
 
 static int add_pools(struct daemon *d)
@@ -463,7 +470,9 @@ static int make_parts(struct daemon *d)
 	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease,
 							 .notify = rpc_on_notify,
 							 .decided = rpc_on_decided };
-	static const struct rpc_ops rpc_ops = { .reload = reload, .drain = drain, .publish = publish };
+	static const struct rpc_ops rpc_ops = { .reload = reload,
+						.drain = drain,
+						.publish = publish };
 	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us,
 					     .probe_sql = settle_sql() };
 	struct core_settings core =
@@ -558,6 +567,7 @@ static void close_own(struct daemon *d)
 	uv_close((uv_handle_t *)&d->idle_check, NULL);
 	service_deinit(&d->service);
 	publishing_deinit(&d->publishing);
+	observing_deinit(&d->observing);
 	if (d->reloading)
 		d->reloading->daemon = NULL;
 }

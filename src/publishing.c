@@ -8,10 +8,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "config/config.h"
 #include "events/publisher.h"
 #include "util/log.h"
@@ -19,21 +18,6 @@
 enum {
 	PATH_BYTES = PUBLISHER_PATH_MOST + 2, /* one more than fits shows that it is too long */
 };
-
-/* X.sock becomes X-events.sock, and rpc.sock becomes events.sock. */
-static void path_beside(char *path, const char *socket)
-{
-	const char *slash = strrchr(socket, '/');
-	const char *name = slash ? slash + 1 : socket;
-	size_t n = strlen(name), folder = (size_t)(name - socket);
-
-	if (n > 5 && !strcmp(name + n - 5, ".sock"))
-		n -= 5;
-	if (n == 3 && !strncmp(name, "rpc", n))
-		(void)snprintf(path, PATH_BYTES, "%.*sevents.sock", (int)folder, socket);
-	else
-		(void)snprintf(path, PATH_BYTES, "%.*s-events.sock", (int)(folder + n), socket);
-}
 
 /* Subscribers have folders of their own to be in. */
 static void make_absolute(char *path)
@@ -79,23 +63,10 @@ static int open_socket(struct publishing *p, const struct config *c, const char 
 	return publisher_new(&p->publisher, &settings);
 }
 
-/* The path that clients connect to. */
-static const char *socket_path(const struct config *c, int inherited, struct sockaddr_un *sa)
-{
-	socklen_t n = sizeof(*sa) - 1;
-
-	memset(sa, 0, sizeof(*sa));
-	if (inherited >= 0 && getsockname(inherited, (struct sockaddr *)sa, &n) == 0 &&
-	    sa->sun_path[0] == '/')
-		return sa->sun_path;
-	return c->socket;
-}
-
 int publishing_init(struct publishing *p, uv_loop_t *loop, const struct config *c, int inherited)
 {
 	bool automatic = !strcmp(c->events_socket, "auto");
 	char path[PATH_BYTES];
-	struct sockaddr_un sa;
 	int r;
 
 	*p = (struct publishing){ .publisher = NULL };
@@ -104,7 +75,7 @@ int publishing_init(struct publishing *p, uv_loop_t *loop, const struct config *
 	if (!strcmp(c->events_socket, "off"))
 		return 0;
 	if (automatic)
-		path_beside(path, socket_path(c, inherited, &sa));
+		beside_path(path, sizeof(path), c, inherited, "events");
 	else
 		(void)snprintf(path, sizeof(path), "%s", c->events_socket);
 	make_absolute(path);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/loader.h"
+#include "config/loopback.h"
 
 static struct place place(const struct section *section, const char *setting)
 {
@@ -24,12 +25,19 @@ static void check_sidepool(struct loader *l)
 	const struct config *c = l->config;
 	struct section s = section_of_config(l->config);
 	struct place chunk = place(&s, "max_chunk_bytes"), usage = place(&s, "degraded_usage"),
-		     parameters = place(&s, "log_parameters");
+		     parameters = place(&s, "log_parameters"), http = place(&s, "http_listen");
+	struct sockaddr_storage address;
+	socklen_t len;
 
 	if (c->max_chunk_bytes > c->max_message_bytes)
 		loader_mistake(
 			l, &chunk,
 			"max_chunk_bytes is more than max_message_bytes: an answer would not fit");
+	if (*c->http_listen && !loopback_parse(c->http_listen, &address, &len))
+		loader_mistake(l, &http,
+			       "http_listen = %s is no loopback address with a port: write "
+			       "127.0.0.1:9127 or [::1]:9127",
+			       c->http_listen);
 	if (c->degraded_ratio > c->unhealthy_ratio)
 		loader_mistake(l, &usage,
 			       "degraded_usage is more than unhealthy_usage: degraded comes before "

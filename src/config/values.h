@@ -104,6 +104,8 @@ struct config {
 	char *events_socket; /* a path, "auto" or "off" */
 	uint32_t events_buffer;
 	bool events_statements;
+	char *http_socket; /* a path, "auto" or "off" */
+	char *http_listen; /* ADDRESS:PORT; "": none */
 	uint32_t budget;
 	uint32_t queue_limit;
 	uint32_t max_connecting;

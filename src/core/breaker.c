@@ -17,13 +17,20 @@
 #include "core/rng.h"
 #include "core/settings.h"
 
+static void enter(struct breaker *b, enum breaker_state state)
+{
+	if (b->state != state)
+		b->entered_total[state]++;
+	b->state = state;
+}
+
 static void open_for(struct breaker *b, usec pause, struct rng *rng, usec now)
 {
 	if (b->state == BREAKER_CLOSED) {
 		b->opened_total++;
 		b->since = now;
 	}
-	b->state = BREAKER_OPEN;
+	enter(b, BREAKER_OPEN);
 	b->pause_us = pause;
 	b->retry_at = usec_add(now, rng_jitter(rng, pause));
 }
@@ -87,13 +94,13 @@ bool breaker_allows(const struct breaker *b, usec now)
 void breaker_connecting(struct breaker *b)
 {
 	if (b->state == BREAKER_OPEN)
-		b->state = BREAKER_HALF_OPEN;
+		enter(b, BREAKER_HALF_OPEN);
 }
 
 void breaker_abandoned(struct breaker *b)
 {
 	if (b->state == BREAKER_HALF_OPEN)
-		b->state = BREAKER_OPEN;
+		enter(b, BREAKER_OPEN);
 }
 
 usec breaker_retry_after(const struct breaker *b, const struct pool_settings *s, usec now)
@@ -115,7 +122,7 @@ void breaker_trip(struct breaker *b, usec now)
 		b->opened_total++;
 		b->since = now;
 	}
-	b->state = BREAKER_OPEN;
+	enter(b, BREAKER_OPEN);
 	b->tripped = true;
 	b->retry_at = USEC_NEVER;
 }
@@ -124,7 +131,7 @@ void breaker_reset(struct breaker *b, usec now)
 {
 	if (b->state != BREAKER_CLOSED)
 		b->since = now;
-	b->state = BREAKER_CLOSED;
+	enter(b, BREAKER_CLOSED);
 	b->failures = 0;
 	b->tripped = false;
 	b->pause_us = 0;

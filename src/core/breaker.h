@@ -21,6 +21,10 @@ enum breaker_state {
 	BREAKER_HALF_OPEN, /* one probe is under way */
 };
 
+enum {
+	BREAKER_STATES_N = BREAKER_HALF_OPEN + 1,
+};
+
 struct breaker {
 	enum breaker_state state;
 	uint32_t failures;     /* in a row */
@@ -30,6 +34,7 @@ struct breaker {
 	usec retry_at;         /* open: when the next probe is due */
 	usec pause_us;         /* what the last pause grew to */
 	uint64_t opened_total; /* closed -> open */
+	uint64_t entered_total[BREAKER_STATES_N]; /* from another state */
 };
 
 /*

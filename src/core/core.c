@@ -102,6 +102,8 @@ void core_refuse(struct core *c, struct ticket *t, enum refusal refusal, usec re
 	t->retry_after_us = retry_after_us;
 	TAILQ_INSERT_TAIL(&c->refused, t, link);
 	t->pool->stats.refused_total[refusal]++;
+	if (application_queue(t->app, t->pool)) /* none at a pool that is gone */
+		meter_of(t->app, t->pool)->refused_total[refusal]++;
 	t->app->stats.refused_total++;
 	if (refusal == REFUSE_TIMEOUT || refusal == REFUSE_DEADLINE)
 		t->app->stats.timeouts_total++;
@@ -183,6 +185,7 @@ void core_finish(struct core *c, struct ticket *t, usec now)
 	heap_remove(&c->deadlines, &t->deadline_node);
 	t->pool->stats.finished_total++;
 	t->app->stats.finished_total++;
+	hist_add(&meter_of(t->app, t->pool)->uses, usec_sub(now, t->granted));
 	slot_finish(t->slot, t, now);
 }
 

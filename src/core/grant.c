@@ -61,7 +61,8 @@ static void count_turn(struct pool *p, struct queue *q, const struct queue *firs
 	queue_turn(q);
 }
 
-static void count_wait(struct pool *p, struct ticket *t, usec now)
+static void count_grant(struct pool *p, const struct queue *q, struct ticket *t, unsigned depth,
+			usec now)
 {
 	struct application *app = t->app;
 	usec wait = usec_sub(now, t->submitted);
@@ -74,6 +75,14 @@ static void count_wait(struct pool *p, struct ticket *t, usec now)
 	app->stats.granted_total++;
 	app->stats.wait_us_total += wait;
 	hist_add(&app->stats.waits, wait);
+	hist_add(&p->stats.depths, depth + 1);
+	q->meter->granted_total++;
+	hist_add(&q->meter->waits, wait);
+	if (depth) {
+		p->stats.pipelined_total++;
+		app->stats.pipelined_total++;
+		q->meter->pipelined_total++;
+	}
 }
 
 static bool grant(struct pool *p, struct queue *q, struct ticket *t, struct slot *s, usec now,
@@ -85,11 +94,7 @@ static bool grant(struct pool *p, struct queue *q, struct ticket *t, struct slot
 	p->waiting--;
 	p->core->waiting--;
 	t->app->waiting--;
-	count_wait(p, t, now);
-	if (depth) {
-		p->stats.pipelined_total++;
-		t->app->stats.pipelined_total++;
-	}
+	count_grant(p, q, t, depth, now);
 	slot_grant(s, t, now);
 	*d = (struct decision){
 		.type = DECISION_GRANT, .pool = p, .slot = s, .ticket = t, .depth = depth

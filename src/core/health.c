@@ -136,7 +136,7 @@ void health_check_budget(const struct core *c, usec now, struct health_check *re
 }
 
 /* What the last ones waited, or the one that waits now if that is more. */
-static usec acquisition(const struct pool *p, usec now)
+usec health_acquisition(const struct pool *p, usec now)
 {
 	usec oldest = pool_oldest(p);
 	usec recent = usec_sub(now, p->last_granted) > FORGET_US ? 0 : p->recent_wait_us;
@@ -146,7 +146,7 @@ static usec acquisition(const struct pool *p, usec now)
 
 void health_check_acquisition(const struct pool *p, usec now, struct health_check *ret_check)
 {
-	health_of_acquisition(&p->core->settings, acquisition(p, now), ret_check);
+	health_of_acquisition(&p->core->settings, health_acquisition(p, now), ret_check);
 }
 
 void health_check_database(const struct pool *p, usec now, struct health_check *ret_check)

@@ -50,6 +50,9 @@ void health_check_acquisition(const struct pool *p, usec now, struct health_chec
 void health_check_database(const struct pool *p, usec now, struct health_check *ret_check);
 void health_check_limits(const struct pool *p, struct health_check *ret_check);
 
+/* How long it takes to get a connection there; 0 where nobody asked lately. */
+usec health_acquisition(const struct pool *p, usec now);
+
 /* The worst of all checks. */
 enum health_level health_level(const struct core *c, usec now);
 

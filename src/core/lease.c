@@ -130,6 +130,7 @@ void lease_begin(struct lease *l, const struct lease_settings *settings, usec no
 	s->pool->leases++;
 	s->pool->stats.leases_total++;
 	l->ticket.app->stats.leases_total++;
+	meter_of(l->ticket.app, s->pool)->leases_total++;
 	rekey(l);
 }
 
@@ -240,6 +241,7 @@ static bool take_away(struct lease *l, enum revocation why, usec now, struct dec
 	l->revocation = (uint8_t)why;
 	enter(l, LEASE_REVOKING, now);
 	l->ticket.app->stats.revoked_total++;
+	meter_of(l->ticket.app, l->ticket.pool)->revoked_total[why]++;
 	*d = (struct decision){
 		.type = DECISION_REVOKE,
 		.pool = l->ticket.pool,

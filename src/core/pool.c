@@ -55,6 +55,7 @@ static void init(struct pool *p, struct core *c, const struct pool_settings *set
 	for (int i = 0; i < SLOT_STATES_N; i++)
 		TAILQ_INIT(&p->slots[i]);
 	TAILQ_INIT(&p->checks);
+	TAILQ_INIT(&p->meters);
 	TAILQ_INIT(&p->draining);
 	heap_init(&p->joinable, ends_before);
 	heap_init(&p->lifetimes, retires_before);
@@ -86,6 +87,7 @@ int pool_add(struct core *c, const struct pool_settings *settings, void *owner, 
 		r = application_add_queue(app, p);
 		if (r < 0) {
 			drop_queues(p);
+			meters_free(p);
 			free(p);
 			return err_forward(r);
 		}
@@ -224,6 +226,7 @@ struct pool *pool_free(struct pool *p)
 	assert(p->n_slots == 0 && p->waiting == 0);
 	if (!p->gone)
 		TAILQ_REMOVE(&p->core->pools, p, link);
+	meters_free(p);
 	free(p);
 	return NULL;
 }

@@ -12,6 +12,7 @@
 #include "core/breaker.h"
 #include "core/ceiling.h"
 #include "core/core.h"
+#include "core/meter.h"
 #include "core/settings.h"
 #include "core/slot.h"
 #include "util/heap.h"
@@ -41,6 +42,7 @@ struct pool_stats {
 	struct hist waits;    /* of what was granted, microseconds */
 	struct hist runs;     /* from becoming the first on its connection to the finish */
 	struct hist connects; /* from DECISION_OPEN to core_slot_opened() */
+	struct hist depths;   /* tickets on the connection, with the one that was granted */
 };
 
 struct pool {
@@ -62,6 +64,8 @@ struct pool {
 	usec recent_wait_us;       /* moving average over the last grants */
 	usec last_granted;
 	struct pool_stats stats;
+	struct meter_list meters; /* owned, as is each */
+	uint32_t n_meters;
 
 	/* The core's. */
 	bool stirred; /* something changed: look for decisions of any kind */

@@ -36,6 +36,7 @@
 #include <stdlib.h>
 
 #include "core/core-internal.h"
+#include "core/meter.h"
 #include "util/error.h"
 
 #define HORIZON_US (5 * USEC_PER_SEC)
@@ -51,6 +52,10 @@ int queue_new(struct queue **ret_queue, struct application *app, struct pool *p)
 
 	if (!q)
 		return err_raise(-ENOMEM);
+	if (meter_get(p, app->name, &q->meter) < 0) {
+		free(q);
+		return err_raise(-ENOMEM);
+	}
 	q->app = app;
 	q->pool = p;
 	TAILQ_INIT(&q->waiting[TICKET_ALONE]);

@@ -13,6 +13,7 @@
 #include "util/macro.h"
 
 struct application;
+struct meter;
 struct pool;
 
 enum ticket_kind {
@@ -23,6 +24,7 @@ enum ticket_kind {
 struct queue {
 	struct application *app;       /* borrowed: owns this */
 	struct pool *pool;             /* borrowed */
+	struct meter *meter;           /* borrowed: of the pool */
 	struct ticket_list waiting[2]; /* borrowed: by kind, first come first */
 	uint32_t n_waiting[2];
 	uint32_t counted[2];    /* what of it is in pool::eligible */

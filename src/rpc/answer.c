@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rpc/count.h"
 #include "rpc/idempotency.h"
 #include "rpc/lease.h"
 #include "rpc/pb.h"
@@ -119,6 +120,8 @@ size_t request_chunk_bytes(const struct request *r)
 
 void request_answer(struct request *r)
 {
+	if (!r->granted) /* else it was counted when its call ended */
+		count_failure(r, &r->failure);
 	if (r->failure.code && r->pool && r->failure.code != SIDEPOOL_E_CANCELLED)
 		r->pool->errors_total++;
 	if (!r->answered)

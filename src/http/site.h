@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the daemon tells over HTTP of how it stands: nothing here changes anything. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "http/history.h"
+#include "http/server.h"
+
+struct core;
+struct pg_pool;
+struct sp_server;
+
+/* A lease, as it is shown. Strings are borrowed for the call. */
+struct site_lease {
+	const char *pool, *application, *unit, *call_site, *state;
+	uint32_t pid;
+	uint64_t held_ms, state_ms;
+};
+typedef void (*site_lease_fn)(void *userdata, const struct site_lease *lease);
+
+struct site {
+	struct core *core; /* borrowed, as all here: outlives us */
+	/* Calls `fn` for each lease that is held. */
+	void (*leases)(void *owner, site_lease_fn fn, void *userdata);
+	void *owner;
+	const struct sp_server *server;
+	struct pg_pool *const *pools;
+	size_t n_pools;
+	struct history history;
+};
+
+/* Its answers, for http_server_new(); userdata is the site. */
+bool site_route(void *userdata, const char *path, struct http_answer *answer);
+
+/* health.c */
+void health_answer_full(const struct site *site, struct http_answer *answer);
+void health_answer_ready(const struct site *site, struct http_answer *answer);
+void health_answer_live(const struct site *site, struct http_answer *answer);
+
+/* metrics.c, and of it applications.c */
+void metrics_answer(const struct site *site, struct http_answer *answer);
+void metrics_put_applications(const struct site *site, struct text *t);
+
+/* status.c */
+void status_answer(const struct site *site, struct http_answer *answer);
