@@ -45,6 +45,7 @@ export class Connection {
   #closed;
   #room;
   #idleRef = false;
+  #refd = true;
 
   state = "connecting"; // "connecting", "ready", "closed"
   /** HelloReply, when state is "ready" or was. */
@@ -153,7 +154,12 @@ export class Connection {
     if (this.state === "closed") return;
     const ids = this.#unwritten;
     this.#unwritten = [];
-    this.#socket.write(this.#writer.take());
+    const bytes = this.#writer.take();
+    if (!this.#socket.writable) {
+      this.#end(this.#socket.errored, new Set(ids)); // the other side has gone, and the event that says so is on its way
+      return;
+    }
+    this.#socket.write(bytes);
     // Where the other side has gone, the write fails at once and whole; a part of it would have been an error later.
     if (this.#socket.errored?.code === "EPIPE") this.#end(this.#socket.errored, new Set(ids));
   }
@@ -209,7 +215,10 @@ export class Connection {
 
   #updateRef() {
     if (this.state === "closed") return;
-    if (this.#calls.size > 0 || this.#idleRef || this.state === "connecting") this.#socket.ref();
+    const wanted = this.#calls.size > 0 || this.#idleRef || this.state === "connecting";
+    if (wanted === this.#refd) return; // a socket that still connects adds a listener at each call
+    this.#refd = wanted;
+    if (wanted) this.#socket.ref();
     else this.#socket.unref();
   }
 
