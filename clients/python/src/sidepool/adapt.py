@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Callable, NamedTuple
 
 from . import errors
+from .types.registry import TypesRegistry
 
 UNKNOWN_OID = 0
 
@@ -36,7 +37,8 @@ class AdaptersMap:
         self._below = below
         self._dumpers: dict[type, Callable] = {}
         self._loaders: dict[int, tuple[bool, Callable]] = {}
-        self._types = below._types if below is not None else None
+        self._factories: dict[int, Callable] = {}
+        self._types = TypesRegistry(below._types if below is not None else None)
 
     def register_dumper(self, cls: type, dump: Callable[[Any], Any], oid: int = UNKNOWN_OID) -> None:
         """dump(value) returns bytes, str, None (NULL) or a Dumped; subclasses of `cls` are dumped alike."""
@@ -62,6 +64,19 @@ class AdaptersMap:
     def register_loader_maker(self, oid: "int | str", make: Callable) -> None:
         """make(map, session) returns a loader."""
         self._loaders[self._oid(oid)] = (True, make)
+
+    def register_factory(self, oid: int, make: Callable) -> None:
+        """make(*fields) makes a row of a composite type; of an enum it is the class."""
+        self._factories[oid] = make
+
+    def factory(self, oid: int) -> Callable:
+        """What was registered for a composite type or an enum."""
+        step = self
+        while step is not None:
+            if oid in step._factories:
+                return step._factories[oid]
+            step = step._below
+        return lambda *fields: fields
 
     @property
     def types(self):

@@ -3,7 +3,7 @@
 from collections import deque
 
 from .. import errors
-from .._copy import PIECE_BYTES, Formatter, copy_direction, inline
+from .._copy import PIECE_BYTES, copy_direction, formatter, inline
 from .._cursor import results_of
 from .chunks import AsyncChunks
 
@@ -60,6 +60,7 @@ class AsyncCopy:
         self._buffer = bytearray()
         self._chunks = None
         self._ended = False
+        self._rows = self._written = False  # write_row(), or either, was called
 
     async def __aenter__(self):
         connection = self.connection
@@ -71,7 +72,7 @@ class AsyncCopy:
             await connection.lock.__aexit__(None, None, None)
             raise
         ready = response.copy_ready
-        self._formatter = Formatter(ready.format, self.cursor.adapters, connection)
+        self._formatter = formatter(ready.format, self.cursor.adapters, connection)
         self._stream_id, self._channel = ready.stream_id or response.stream_id, connection._channel
         if self._direction == "out":
             self._chunks = AsyncChunks(connection, response, self._stream_id)
@@ -93,6 +94,7 @@ class AsyncCopy:
         """Data in the format of the COPY."""
         if self._direction != "in":
             raise TypeError("this COPY is TO STDOUT: there is nothing to write")
+        self._written = True
         self._buffer += data.encode() if isinstance(data, str) else data
         while len(self._buffer) >= PIECE_BYTES:
             piece = bytes(self._buffer[:PIECE_BYTES])
@@ -101,6 +103,7 @@ class AsyncCopy:
 
     async def write_row(self, row):
         """A row of Python values."""
+        self._rows = True
         await self.write(self._formatter.row(row))
 
     def set_types(self, types):
@@ -148,6 +151,8 @@ class AsyncCopy:
             except errors.Error as e:
                 error.__notes__ = [*getattr(error, "__notes__", ()), f"and giving the COPY up failed: {e}"]
             return
+        if self._rows or not self._written:
+            self._buffer += self._formatter.end()
         response = await self._send(bytes(self._buffer), end=True)
         self._buffer.clear()
         self._have(response)
@@ -177,7 +182,7 @@ class AsyncCopy:
             yield data
 
     async def read_row(self):
-        """The next row of values (str, unless set_types() told more), or None at the end."""
+        """The next row of values (str or, of a binary COPY, bytes, unless set_types() told more), or None at the end."""
         while True:
             row = self._formatter.parse(self._buffer)
             if row is not None:

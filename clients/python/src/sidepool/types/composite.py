@@ -56,7 +56,7 @@ def _load_record(data):
 def register_composite(info, adapters, factory=None):
     """Loads rows of the type as what `factory` (a namedtuple unless told) makes of the fields, and dumps those."""
     made = factory or namedtuple(_identifier(info.name), [_identifier(n) for n, _ in info.fields], rename=True)
-    info.python = made
+    adapters.register_factory(info.oid, made)
 
     def make(adapters, session):
         loaders = [adapters.get_loader(oid, session) for _, oid in info.fields]
@@ -75,7 +75,7 @@ def register_composite(info, adapters, factory=None):
 def register_enum(info, adapters, enum=None, mapping=None):
     """Loads the labels as members of `enum` (made of the labels unless given). mapping: {member: label}."""
     made = enum or Enum(_identifier(info.name), {label: label for label in info.labels}, module=__name__)
-    info.python = made
+    adapters.register_factory(info.oid, made)
     pairs = dict(mapping) if mapping else {m: m.name for m in made}
     members = {label.encode(): member for member, label in pairs.items()}
 

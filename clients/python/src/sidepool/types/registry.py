@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The types of PostgreSQL that this package knows by name and OID, and those of a database that are told by it."""
-from dataclasses import dataclass, field
-from typing import Any, Iterator
+from dataclasses import dataclass
+from typing import Iterator
 
 _BASE = """bool 16 1000|bytea 17 1001|"char" 18 1002|name 19 1003|int8 20 1016|int2 21 1005|int4 23 1007|text 25 1009|oid 26 1028
 json 114 199|xml 142 143|float4 700 1021|float8 701 1022|unknown 705 0|money 790 791|macaddr8 774 775|macaddr 829 1040
@@ -36,16 +36,18 @@ class TypeInfo:
     element_oid: int = 0  # of a range or multirange: its subtype
     labels: tuple = ()  # of an enum
     fields: tuple = ()  # of a composite: (name, oid) of each
-    python: Any = field(default=None, repr=False)
 
     def __post_init__(self):
         self.regtype = self.regtype or self.name
 
 
 class TypesRegistry:
-    def __init__(self):
-        self._by_oid = {}
-        self._by_name = {}
+    """Over `below`: what is added here is seen by who asks here, for the next database may have another type of the name."""
+
+    def __init__(self, below: "TypesRegistry | None" = None):
+        self._below = below
+        self._by_oid: dict[int, TypeInfo] = {}
+        self._by_name: dict[str, TypeInfo] = {}
 
     def add(self, info: TypeInfo) -> None:
         self._by_oid[info.oid] = info
@@ -54,9 +56,15 @@ class TypesRegistry:
             self._by_oid.setdefault(info.array_oid, TypeInfo(f"{info.name}[]", info.array_oid, kind="array", element_oid=info.oid))
 
     def get(self, key: "int | str") -> "TypeInfo | None":
-        if isinstance(key, int):
-            return self._by_oid.get(key)
-        return self._by_name.get(_ALIASES.get(key, key))
+        if not isinstance(key, int):
+            key = _ALIASES.get(key, key)
+        step: TypesRegistry | None = self
+        while step is not None:
+            found = (step._by_oid if isinstance(key, int) else step._by_name).get(key)
+            if found is not None:
+                return found
+            step = step._below
+        return None
 
     def __getitem__(self, key):
         found = self.get(key)
@@ -65,7 +73,12 @@ class TypesRegistry:
         return found
 
     def __iter__(self) -> Iterator[TypeInfo]:
-        return iter([t for t in self._by_oid.values() if t.kind != "array"])
+        seen = dict(self._by_oid)
+        step = self._below
+        while step is not None:
+            seen = {**step._by_oid, **seen}
+            step = step._below
+        return iter([t for t in seen.values() if t.kind != "array"])
 
 
 def _entries(table):
