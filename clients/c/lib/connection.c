@@ -3,7 +3,8 @@
  * NONE -> (WAITING <->) GREETING -> HELLO -> READY, and from each of them back to NONE, or on to
  * WAITING when something is queued and there is still time to try again. A Unix socket connects at
  * once or not at all: EAGAIN means that the daemon's backlog is full, ECONNREFUSED and ENOENT that
- * nobody listens, which is how a daemon looks that restarts.
+ * nobody listens, which is how a daemon looks that restarts. Greeting and Hello leave together, so
+ * that all of it takes one round trip.
  *
  * The socket itself blocks; what must not block says MSG_DONTWAIT. So sidepool_wait() sleeps in the
  * receiving call itself.
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "answer.h"
@@ -99,15 +101,13 @@ static void try_later(struct sidepool *sp, const char *why)
 static int open_socket(const struct sockaddr_un *address)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int flags, r;
+	int r;
 
 	if (fd < 0)
 		return -errno;
-	flags = fcntl(fd, F_GETFL);
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 || flags < 0 ||
-	    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
-	    send(fd, our_greeting, sizeof(our_greeting), MSG_NOSIGNAL | MSG_DONTWAIT) !=
-		    sizeof(our_greeting)) {
+	/* O_NONBLOCK is all that a new socket has of what F_SETFL changes. */
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+	    fcntl(fd, F_SETFL, 0) < 0) {
 		r = -errno;
 		close(fd);
 		return r;
@@ -115,10 +115,51 @@ static int open_socket(const struct sockaddr_un *address)
 	return fd;
 }
 
+/* A new socket has room for both. */
+static int say_hello(struct sidepool *sp, int fd, struct request *hello)
+{
+	struct iovec iov[2] = {
+		{ .iov_base = (void *)our_greeting, .iov_len = sizeof(our_greeting) },
+		{ .iov_len = request_seal(hello, sp->now_us()) },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	iov[1].iov_base = hello->frame.data + hello->start;
+	n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n != iov[0].iov_len + iov[1].iov_len)
+		return -EAGAIN;
+	hello->sent = iov[1].iov_len;
+	request_mark_sent(&sp->requests, hello);
+	return 0;
+}
+
+/* Returns the descriptor, or a negative errno. */
+static int greet(struct sidepool *sp)
+{
+	struct request *hello = hello_request(sp);
+	int fd, r;
+
+	if (!hello)
+		return -ENOMEM;
+	fd = open_socket(&sp->settings.address);
+	r = fd < 0 ? fd : say_hello(sp, fd, hello);
+	if (r == 0) {
+		sp->connection.hello = hello;
+		return fd;
+	}
+	request_free(&sp->requests, hello);
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
 static void attempt(struct sidepool *sp)
 {
 	struct connection *c = &sp->connection;
-	int fd = open_socket(&sp->settings.address);
+	int fd = greet(sp);
 
 	if (fd >= 0) {
 		c->fd = fd;
@@ -131,6 +172,8 @@ static void attempt(struct sidepool *sp)
 	if (fd == -EAGAIN || fd == -ECONNREFUSED || fd == -ENOENT || fd == -EPIPE ||
 	    fd == -ECONNRESET)
 		try_later(sp, strerror(-fd));
+	else if (fd == -ENOMEM)
+		fail_queued(sp, SIDEPOOL_E_OUT_OF_MEMORY, "no memory to connect");
 	else
 		fail_queued(sp, SIDEPOOL_E_DAEMON_UNREACHABLE, strerror(-fd));
 }
@@ -201,13 +244,7 @@ static void check_greeting(struct sidepool *sp)
 		fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "what listens there is not sidepoold");
 		return;
 	}
-	c->hello = hello_request(sp);
-	if (!c->hello) {
-		fail(sp, SIDEPOOL_E_OUT_OF_MEMORY, "no memory to connect");
-		return;
-	}
 	c->state = CONNECTION_HELLO;
-	connection_flush(sp);
 }
 
 /* Takes the reply. */
@@ -319,19 +356,11 @@ static void send_failed(struct sidepool *sp, int error)
 void connection_flush(struct sidepool *sp)
 {
 	struct connection *c = &sp->connection;
-	struct list hello;
 	int r;
 
-	if (c->state == CONNECTION_READY) {
-		r = outbox_flush(sp, &sp->requests.queued);
-	} else if (c->state == CONNECTION_HELLO && c->hello->state == REQUEST_QUEUED) {
-		list_init(&hello);
-		list_append(&hello, &c->hello->link);
-		r = outbox_flush(sp, &hello);
-		list_remove(&hello);
-	} else {
+	if (c->state != CONNECTION_READY)
 		return;
-	}
+	r = outbox_flush(sp, &sp->requests.queued);
 	c->full = r == OUTBOX_E_FULL;
 	if (r < 0)
 		send_failed(sp, -r);

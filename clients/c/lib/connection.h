@@ -16,8 +16,8 @@ struct Sidepool__V1__HelloReply;
 enum connection_state {
 	CONNECTION_NONE = 0, /* nothing is queued; the next request starts it */
 	CONNECTION_WAITING,  /* until `timer_us`, then tries again */
-	CONNECTION_GREETING, /* ours is sent */
-	CONNECTION_HELLO,    /* ours is sent */
+	CONNECTION_GREETING, /* ours is sent, and our Hello behind it */
+	CONNECTION_HELLO,    /* theirs has come */
 	CONNECTION_READY,
 	CONNECTION_BROKEN, /* for good */
 };
@@ -34,7 +34,7 @@ struct connection {
 	bool full; /* the socket took less than was to be sent */
 	int broken_code;
 	struct inbox inbox;
-	struct request *hello;                   /* owned; NULL but in state HELLO */
+	struct request *hello;                   /* owned; NULL but in GREETING and HELLO */
 	struct Sidepool__V1__HelloReply *daemon; /* owned; what the last Hello was answered with */
 	uint32_t max_message_bytes;
 };
