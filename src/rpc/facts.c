@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The uid and gid come from SO_PEERCRED and are certain. The pid is that of the process that
+ * The uid, the gid and the groups come with the socket and are certain. The pid is that of the process that
  * connected; it may have ended, and its number may have been given to another since, so what is
  * read from /proc is as of the time of the connect, and is read right then. A cgroup path
  * (cgroups(7)) names the systemd unit or the container: the last component that is either.
@@ -120,25 +120,6 @@ static void read_executable(struct facts *f)
 	f->executable[n > 0 ? n : 0] = '\0';
 }
 
-static void read_groups(struct facts *f)
-{
-	char text[PROC_FILE_BYTES], *at, *end;
-
-	read_proc(f->pid, "status", text, sizeof(text));
-	at = strstr(text, "\nGroups:");
-	if (!at)
-		return;
-	for (at += strlen("\nGroups:"); f->n_groups < FACTS_GROUPS_MAX; at = end) {
-		unsigned long gid = strtoul(at, &end, 10);
-
-		if (end == at || *at == '\n')
-			break;
-		f->groups[f->n_groups++] = (gid_t)gid;
-		if (*end == '\n')
-			break;
-	}
-}
-
 void facts_read(struct facts *f, uid_t uid, gid_t gid, pid_t pid)
 {
 	*f = (struct facts){ .uid = uid, .gid = gid, .pid = pid };
@@ -146,7 +127,6 @@ void facts_read(struct facts *f, uid_t uid, gid_t gid, pid_t pid)
 		return;
 	read_unit(f);
 	read_executable(f);
-	read_groups(f);
 }
 
 void facts_name(const struct facts *f, char *name, size_t size)

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 enum {
-	FACTS_GROUPS_MAX = 32,
+	FACTS_GROUPS_MAX = 64,
 };
 
 struct facts {
@@ -22,7 +22,10 @@ struct facts {
 	size_t n_groups;
 };
 
-/* Reads /proc, which never blocks on a disk or a network. What cannot be read stays empty. */
+/*
+ * Reads /proc, which never blocks on a disk or a network. What cannot be read stays empty. The
+ * groups are the caller's to fill in.
+ */
 void facts_read(struct facts *ret_facts, uid_t uid, gid_t gid, pid_t pid);
 
 /* The unit that the text of a /proc/PID/cgroup names. */

@@ -30,6 +30,17 @@ const struct sp_peer *sp_conn_peer(const struct sp_conn *c)
 	return &c->peer;
 }
 
+size_t sp_conn_peer_groups(const struct sp_conn *c, gid_t *groups, size_t most)
+{
+	socklen_t len = (socklen_t)(most * sizeof(*groups));
+	uv_os_fd_t fd;
+
+	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return 0;
+	return len / sizeof(*groups);
+}
+
 uint64_t sp_conn_serial(const struct sp_conn *c)
 {
 	return c->serial;

@@ -33,6 +33,12 @@ struct sp_peer {
 
 const struct sp_peer *sp_conn_peer(const struct sp_conn *c);
 
+/*
+ * The supplementary groups that the peer had when it connected (SO_PEERGROUPS), up to `most`.
+ * Returns their number; 0 where there are more, or they cannot be told.
+ */
+size_t sp_conn_peer_groups(const struct sp_conn *c, gid_t *groups, size_t most);
+
 /* A number that no other connection of this server has or had. */
 uint64_t sp_conn_serial(const struct sp_conn *c);
 

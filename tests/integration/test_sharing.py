@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Sizes, limits that are found out, several pools, and who is who: on a real server. The rules themselves are in tests/sim and
 tests/unit."""
+import grp
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -129,12 +131,12 @@ with Wire({socket!r}) as w:
 class Program:
     """A process of an executable of its own that holds leases under a name of its choice."""
 
-    def __init__(self, daemon, name, leases, executable=sys.executable):
+    def __init__(self, daemon, name, leases, executable=sys.executable, **options):
         lib = str(pathlib.Path(__file__).parent)
         path = ":".join(p for p in sys.path if "site-packages" in p)
         self.process = subprocess.Popen(
             [executable, "-B", "-c", PROGRAM.format(lib=lib, socket=str(daemon.socket)), name, str(leases)],
-            env={"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={"PYTHONPATH": path}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options,
         )  # fmt: skip
 
     def wait_held(self):
@@ -173,6 +175,16 @@ def test_only_what_is_proved_has_its_minimum(pg, make_daemon, api):
             assert [x.pid for x in w.status().leases].count(proved.process.pid) == 1 and pool(w).waiting == 2
             names = {c.pid: c.application for c in w.status().client_list}
             assert (names[proved.process.pid], names[claims.process.pid]) == ("api", "api (not proved)")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives itself groups")
+@pytest.mark.settings({"application seed": {"match_group": "games"}})
+def test_a_supplementary_group_is_a_proof(daemon, wire):
+    games = grp.getgrnam("games").gr_gid
+    with Program(daemon, "seed", 0, extra_groups=[*range(2000, 2030), games]) as proved, Program(daemon, "seed", 0) as claims:
+        proved.wait_held(), claims.wait_held()
+        names = {c.pid: c.application for c in wire.status().client_list}
+        assert names[proved.process.pid] == "seed" and names[claims.process.pid] == "seed (not proved)"
 
 
 def test_what_is_known_of_a_client_is_told(daemon, wire):
