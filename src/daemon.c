@@ -577,6 +577,7 @@ struct daemon *daemon_free(struct daemon *d)
 	if (!d)
 		return NULL;
 	d->server = sp_server_free(d->server);
+	rpc_stop(d->rpc);
 	d->engine = pg_engine_free(d->engine);
 	close_own(d);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);

@@ -446,6 +446,12 @@ int pg_listener_new(struct pg_listener **ret_listener, struct pg_engine *engine,
 	return 0;
 }
 
+void pg_listener_stop(struct pg_listener *l)
+{
+	l->over = true;
+	(void)uv_timer_stop(&l->timer);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
 	free(container_of((uv_timer_t *)handle, struct pg_listener, timer));

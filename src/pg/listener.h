@@ -85,5 +85,8 @@ unsigned pg_listener_wanted(const struct pg_listener *l);
  */
 void pg_listener_look(struct pg_listener *l);
 
+/* Asks for nothing more: the engine is about to be freed. */
+void pg_listener_stop(struct pg_listener *l);
+
 /* After the engine was freed. Its channels go with it. */
 struct pg_listener *pg_listener_free(struct pg_listener *l);

@@ -516,6 +516,14 @@ int listening_add_pool(struct rpc *rpc, struct rpc_pool *pool)
 					   rpc->listening->application, &listener_ops));
 }
 
+void listening_stop(struct rpc *rpc)
+{
+	(void)uv_timer_stop(&rpc->listening->timer);
+	for (size_t i = 0; i < rpc->n_pools; i++)
+		if (rpc->pools[i].listener)
+			pg_listener_stop(rpc->pools[i].listener);
+}
+
 static void on_closed(uv_handle_t *timer)
 {
 	free(container_of((uv_timer_t *)timer, struct listening, timer));

@@ -219,6 +219,14 @@ void rpc_abort(struct rpc *rpc)
 	}
 }
 
+void rpc_stop(struct rpc *rpc)
+{
+	if (!rpc)
+		return;
+	listening_stop(rpc);
+	watching_stop(rpc);
+}
+
 struct rpc *rpc_free(struct rpc *rpc)
 {
 	if (!rpc)

@@ -75,5 +75,8 @@ unsigned rpc_unfinished(const struct rpc *rpc);
 /* Cancels what runs and takes the leases back: shutdown_timeout is over. */
 void rpc_abort(struct rpc *rpc);
 
+/* Does nothing more by itself: the engine is about to be freed. NULL is allowed. */
+void rpc_stop(struct rpc *rpc);
+
 /* All connections of the socket must be closed, and the engine freed. */
 struct rpc *rpc_free(struct rpc *rpc);

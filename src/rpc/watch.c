@@ -239,6 +239,11 @@ void watching_add_pool(struct rpc *rpc, struct rpc_pool *p)
 	topic_init(&p->watch.statement, rpc, "event", name, "statement");
 }
 
+void watching_stop(struct rpc *rpc)
+{
+	(void)uv_timer_stop(&rpc->watching->timer);
+}
+
 static void on_closed(uv_handle_t *timer)
 {
 	free(container_of((uv_timer_t *)timer, struct watching, timer));

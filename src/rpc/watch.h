@@ -36,6 +36,8 @@ struct watch {
 
 int watching_init(struct rpc *rpc);
 void watching_add_pool(struct rpc *rpc, struct rpc_pool *pool);
+/* The engine is about to be freed. */
+void watching_stop(struct rpc *rpc);
 void watching_deinit(struct rpc *rpc);
 
 /* After each turn of decisions: has a breaker changed, was a pool paused? */
