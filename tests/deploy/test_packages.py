@@ -14,6 +14,7 @@ import pytest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/integration"))
 
+from booted import Booted  # noqa: E402
 from lib import processes  # noqa: E402
 from lib.postgres import Postgres  # noqa: E402
 from lib.wait import wait_until  # noqa: E402
@@ -190,3 +191,66 @@ def compiled(root):
     run("gcc", "-Wall", "-Werror", "-c", *flags[:2], example, "-o", root.folder / "tmp/example.o")
     run("gcc", "-Wall", "-Werror", *flags[:2], source, *flags[2:], "-lsidepool", "-o", root.folder / "tmp/query")
     return root.run("/tmp/query", user="nobody:sidepool-clients")
+
+
+PASSWORD = "not to be seen"
+
+
+@pytest.fixture
+def machine(root, debs, database):
+    """That Debian, booted, with the packages, a configuration and a password where the guide says."""
+    for deb in debs.values():
+        shutil.copy(deb, root.folder / "tmp")
+    root.run("dpkg", "--install", *(f"/tmp/{deb.name}" for deb in debs.values()))
+    with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
+        f.write(f"\n[pool main]\nurl = {database.tcp_url()}\npassword_file = $CREDENTIALS_DIRECTORY/password\n")
+    store = root.folder / "etc/credstore"
+    store.mkdir(mode=0o700, exist_ok=True)
+    (store / "sidepool.password").write_text(PASSWORD + "\n")
+    (store / "sidepool.password").chmod(0o600)
+    with Booted(root.folder) as booted:
+        status, said = booted.run("systemctl", "enable", "--now", "sidepool.socket", "sidepool.service")
+        assert status == 0, said + booted.run("journalctl", "-u", "sidepool.service")[1]
+        yield booted
+
+
+def add_to_configuration(root, text):
+    with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
+        f.write(text)
+
+
+def test_the_service_under_systemd(root, machine):
+    """In its sandbox: the password, who asks, a reload that waits, a death that clients wait out."""
+    sql = "'select 6 * 7 as n'"
+    assert machine.run("sidepool", "query", "--csv", "select 42 as n") == (0, "n\n42\n")
+    # Who asks: the unit and the uid of a program of another user; which program it is takes the capability of sidepoold(8).
+    asks = "/usr/bin/sidepool clients --csv"
+    done, said = machine.as_unit("web", asks, "nobody", "sidepool-clients")
+    assert done and re.search(r"^\d+,web,\d+,65534,web\.service,\"?\"?,", said, re.M), said
+    done, said = machine.as_unit("web", f"/usr/bin/sidepool query {sql}", "nobody", "nogroup")
+    assert not done and "Permission denied" in said
+    drop_in = root.folder / "etc/systemd/system/sidepool.service.d"
+    drop_in.mkdir()
+    (drop_in / "exe.conf").write_text("[Service]\nAmbientCapabilities=CAP_SYS_PTRACE\nCapabilityBoundingSet=CAP_SYS_PTRACE\n")
+    machine.run("systemctl", "daemon-reload")
+    assert machine.run("systemctl", "restart", "sidepool.service")[0] == 0
+    done, said = machine.as_unit("web", asks, "nobody", "sidepool-clients")
+    assert done and re.search(r"65534,web\.service,[^,]*/usr/bin/sidepool,", said), said
+
+    # A reload is in force when systemctl is back, and fails where the old configuration stays.
+    add_to_configuration(root, "\n[application zebra]\nmax = 3\n")
+    assert machine.run("systemctl", "reload", "sidepool.service")[0] == 0
+    log = machine.run("journalctl", "-u", "sidepool.service")[1]
+    assert "[application zebra]" in log
+    add_to_configuration(root, "nosuch = 1\n")
+    assert machine.run("systemctl", "reload", "sidepool.service")[0] != 0
+    assert machine.run("systemctl", "is-active", "sidepool.service") == (0, "active\n")
+    text = (root.folder / "etc/sidepool/sidepool.conf").read_text()
+    (root.folder / "etc/sidepool/sidepool.conf").write_text(text.replace("nosuch = 1\n", ""))
+
+    # It dies, and is there again; who asks meanwhile waits at the socket.
+    machine.run("systemctl", "kill", "--signal=KILL", "sidepool.service")
+    assert machine.run("sidepool", "query", "--csv", "select 43 as n") == (0, "n\n43\n")
+    assert machine.run("systemctl", "stop", "sidepool.service", "sidepool.socket")[0] == 0
+    log = machine.run("journalctl", "-u", "sidepool.service")[1]
+    assert "the old configuration stays in force" in log and PASSWORD not in log
