@@ -36,12 +36,14 @@ async function* resize(source) {
 class CopyIn {
   #transport;
   #connection;
+  #holder; // the lease that it began on, or null
   #streamId;
   #asked = [];
 
   constructor(transport, ready) {
     this.#transport = transport;
     this.#connection = ready.connection;
+    this.#holder = ready.holder ?? null;
     this.#streamId = ready.copyReady.streamId;
   }
 
@@ -54,20 +56,26 @@ class CopyIn {
 
   async put(data) {
     this.#asked.push(this.#send({ data }));
-    if (this.#asked.length > AHEAD) check(await this.#asked.shift());
+    if (this.#asked.length > AHEAD) this.#check(await this.#asked.shift());
+  }
+
+  #check(response) {
+    this.#holder?.absorb(response);
+    return check(response);
   }
 
   /** An abort after this is a cancellation. */
   async end(signal) {
     const last = this.#send({ end: true }, signal);
-    for (const sent of this.#asked.splice(0)) check(await sent);
-    return check(await last);
+    for (const sent of this.#asked.splice(0)) this.#check(await sent);
+    return this.#check(await last);
   }
 
   /** Gives up; PostgreSQL rolls back what it has. */
   fail(reason) {
     return this.#transport
       .request({ copyData: { streamId: this.#streamId, fail: reason || "the client gave up" } }, { connection: this.#connection })
+      .then((response) => this.#holder?.absorb(response))
       .catch(() => {}); // it has failed already
   }
 }

@@ -40,8 +40,8 @@ export class Database extends Scope {
    * back and resolves to what work did.
    */
   async session(work, options = {}) {
-    if (typeof work !== "function") return new Session(this, work ?? {}).open();
-    const session = await new Session(this, options).open();
+    if (typeof work !== "function") return new Session(this, work ?? {}).take();
+    const session = await new Session(this, options).take();
     try {
       return await work(session);
     } finally {

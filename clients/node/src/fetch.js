@@ -10,6 +10,7 @@ const AHEAD = 2;
 export class Chunks {
   #transport;
   #connection;
+  #holder; // the lease that it began on, or null
   #streamId;
   #signal;
   #asked = []; // promises of the chunks that were asked for, in order
@@ -21,6 +22,7 @@ export class Chunks {
   constructor(transport, first, signal) {
     this.#transport = transport;
     this.#connection = first.connection;
+    this.#holder = first.holder ?? null;
     this.#streamId = first.streamId || first.copyReady?.streamId || 0;
     this.#ended = this.#streamId === 0;
     this.#signal = signal ?? null;
@@ -53,7 +55,9 @@ export class Chunks {
     if (this.#ended) return null; // an abort that comes after the end has nothing left to end
     while (this.#asked.length <= AHEAD) this.#ask();
     try {
-      const response = check(await this.#asked.shift());
+      const response = await this.#asked.shift();
+      this.#holder?.absorb(response);
+      check(response);
       if (response.streamId === 0) this.#end();
       return response;
     } catch (error) {
@@ -72,7 +76,10 @@ export class Chunks {
     if (this.#ended) return;
     this.#end();
     const message = { fetch: { streamId: this.#streamId, close: true } };
-    this.#transport.request(message, { connection: this.#connection }).catch(() => {}); // it is gone either way
+    this.#transport
+      .request(message, { connection: this.#connection })
+      .then((response) => this.#holder?.absorb(response))
+      .catch(() => {}); // it is gone either way
   }
 
   #end() {

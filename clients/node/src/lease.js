@@ -89,6 +89,7 @@ export class Lease {
     try {
       const response = await this.#transport.request(message, options);
       this.#absorb(response, finish);
+      response.holder = this;
       return response;
     } catch (error) {
       if (error.response) this.#absorb(error.response, finish);
@@ -106,6 +107,11 @@ export class Lease {
     else if (response.error && isEnd(response.error))
       this.#end(new SidepoolError("LEASE_LOST", `the lease was lost: ${response.error.message}`));
     else if (finish && (this.#ref || response.error === null)) this.#end(true);
+  }
+
+  /** A later answer of a stream that began on this lease: how the transaction stands when it has ended. */
+  absorb(response) {
+    this.#absorb(response, 0);
   }
 
   #grant(response) {

@@ -136,7 +136,7 @@ export class Session extends LeaseScope {
   }
 
   /** Takes the connection. */
-  async open() {
+  async take() {
     const { signal, deadlineMs = this.transport.options.deadlineMs } = this.#options;
     const envelope = this.envelope({}, { pool: this.#options.pool, callSite: this.#options.callSite }, null);
     check(await this.lease.take({ signal, deadlineMs }, envelope));

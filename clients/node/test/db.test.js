@@ -216,6 +216,30 @@ describe("on a database", { skip }, () => {
     assert.equal((await db.query("select * from account")).rows.length, 0);
   });
 
+  test("a session has everything that the database has", async () => {
+    await db.session(async (session) => {
+      await session.query("create temp table own (n int)");
+      await session.executeMany("insert into own values ($1)", [[1], [2]]);
+      await session.copyFrom("copy own from stdin", ["3\n"]);
+      const found = [];
+      for await (const { n } of session.stream("select n from own order by n")) found.push(n);
+      for await (const { n } of session.sql`select n from own where n > ${2}`) found.push(n);
+      for await (const piece of session.copyTo("copy own to stdout")) found.push(piece.toString());
+      const [, counted] = await session.batch(["delete from own where n = 1", "select count(*)::int as n from own"]);
+      assert.deepEqual([found, counted.rows], [[1, 2, 3, 3, "1\n2\n3\n"], [{ n: 2 }]]);
+      for await (const _ of session.stream("select repeat('x', 1000) from generate_series(1, 2000)"));
+      assert.equal(session.transactionStatus, "idle");
+      await assert.rejects(session.copyFrom("copy own from stdin", ["x\n"]), { sqlstate: "22P02" });
+      assert.equal(session.transactionStatus, "idle");
+      await assert.rejects(session.transaction(async () => {
+        for await (const { n } of session.stream("select n from own for update")) assert.ok(n > 1);
+        await session.query("truncate own");
+        throw new Error("no");
+      }), /no/);
+      assert.equal((await session.query("select n from own")).rowCount, 2);
+    });
+  });
+
   test("a session keeps its settings, hears NOTIFY, and leaves nothing behind", async () => {
     await using(await db.session(), async (session) => {
       const heard = [];

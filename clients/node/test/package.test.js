@@ -57,6 +57,13 @@ test("the types compile, strictly, and @types/pg's can be had from them", async 
   assert.equal(error, null, output);
 });
 
+test("the sources have no name that is not there, and override nothing by another thing", async () => {
+  const { output } = await tool("tsc", ["-p", "test/types/sources.json"]);
+  // Of all that it says without annotations, what is a mistake in any case.
+  const mistakes = /error TS(2304|2305|2307|2416|2551|2552|2554|2663|18004):/;
+  assert.deepEqual(output.split("\n").filter((line) => mistakes.test(line)), []);
+});
+
 for (const folder of [PACKAGE, path.join(PACKAGE, "sidepool-pg")]) {
   test(`publint finds nothing in ${path.basename(folder)}`, async () => {
     const { error, output } = await tool("publint", ["--strict"], folder);

@@ -267,6 +267,19 @@ describe("sidepool/pg", { skip }, () => {
     });
   });
 
+  test("a session is idle again after COPY, and after a result of many chunks", async () => {
+    await withClient({ sidepool: { lease: "session" } }, async (client) => {
+      await pipeline(Readable.from(["7001\ta\n"]), client.copyFrom("copy item from stdin"));
+      assert.equal(client.getTransactionStatus(), "I");
+      await client.query("select repeat('x', 1000) from generate_series(1, 2000)");
+      assert.equal(client.getTransactionStatus(), "I");
+      await client.query("begin");
+      await client.query("select repeat('x', 1000) from generate_series(1, 2000)");
+      assert.equal(client.getTransactionStatus(), "T");
+      await client.query("rollback");
+    });
+  });
+
   test("query_timeout cancels what runs", async () => {
     await withClient({ query_timeout: 100 }, async (client) => {
       await assert.rejects(client.query("select pg_sleep(1000)"), /Query read timeout/);

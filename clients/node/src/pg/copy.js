@@ -15,7 +15,7 @@ function turn(work) {
       this.failed(error);
     },
     handleReadyForQuery() {},
-    failed() {},
+    failed(_error) {},
   };
 }
 

@@ -27,13 +27,13 @@ export class PostgresInterval {
     if (micros !== 0) this.milliseconds = (sign * micros) / 1000;
   }
 
-  #seconds() {
+  #wholeSeconds() {
     return ((this.seconds ?? 0) + (this.milliseconds ?? 0) / 1000).toFixed(6);
   }
 
   /** @internal */
   isoSeconds() {
-    return this.milliseconds ? this.#seconds().replace(/0+$/, "") : this.seconds ?? 0;
+    return this.milliseconds ? this.#wholeSeconds().replace(/0+$/, "") : this.seconds ?? 0;
   }
 
   /** As a parameter. */
@@ -42,7 +42,7 @@ export class PostgresInterval {
     if (this.milliseconds && !units.includes("seconds")) units.push("seconds");
     if (units.length === 0) return "0";
     return units
-      .map((unit) => (unit === "seconds" && this.milliseconds ? this.#seconds().replace(/\.?0+$/, "") : this[unit]) + ` ${unit}`)
+      .map((unit) => (unit === "seconds" && this.milliseconds ? this.#wholeSeconds().replace(/\.?0+$/, "") : this[unit]) + ` ${unit}`)
       .join(" ");
   }
 
