@@ -20,6 +20,10 @@ class LoadFailed(Exception):
     """A load did not run to its end, or ran into errors."""
 
 
+class Starved(LoadFailed):
+    """The time was over before anything was done: pgbench's runs while it connects."""
+
+
 @dataclasses.dataclass
 class Sample:
     """One load, once. Latencies are in microseconds, by name of the quantile."""
@@ -66,7 +70,9 @@ def pgbench(target, seconds, clients, protocol="prepared", script="select", reco
         output = run(command)
         times = [int(line.split()[2]) for log in pathlib.Path(folder).iterdir() for line in log.read_text().splitlines()]
     done = int(find(r"^number of transactions actually processed: (\d+)", output))
-    if "failed transactions: 0 " not in output or done == 0:
+    if done == 0:
+        raise Starved(output)
+    if "failed transactions: 0 " not in output:
         raise LoadFailed(output)
     latency = {**(quantiles(times) if times else {}), "mean": 1000 * find(r"^latency average = ([\d.]+) ms", output)}
     return Sample(find(r"^tps = ([\d.]+)", output), done, latency)
