@@ -27,7 +27,7 @@
 enum {
 	CONNECTIONS_MAX = 32,
 	CONNECTION_BYTES = 16 * 1024, /* head of the request and of the answer */
-	SILENCE_SEC = 5,
+	SILENCE_SEC = 3,
 	LIFE_MS = 10 * 1000,
 };
 
@@ -49,6 +49,7 @@ struct http_server {
 	http_route_fn route;
 	void *userdata;
 	TAILQ_HEAD(, visit) visits; /* owned: the oldest first */
+	unsigned n_visits;
 };
 
 /* ---- answers ---- */
@@ -159,8 +160,10 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 	struct visit *v = *context;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-		if (v)
+		if (v) {
 			TAILQ_REMOVE(&s->visits, v, link);
+			s->n_visits--;
+		}
 		free(v);
 		*context = NULL;
 		return;
@@ -174,6 +177,7 @@ static void on_connection(void *userdata, struct MHD_Connection *connection, voi
 			     .fd = info->connect_fd,
 			     .until_ms = uv_now(s->loop) + LIFE_MS };
 	TAILQ_INSERT_TAIL(&s->visits, v, link);
+	s->n_visits++;
 	*context = v;
 }
 
@@ -203,19 +207,31 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	run(container_of(poll, struct http_server, poll));
 }
 
-static void run(struct http_server *s)
+/*
+ * At the limit libmicrohttpd takes the listening socket out of its set, and puts it back at the
+ * beginning of a run, not when a connection has ended: so there has to be another run.
+ */
+static uint64_t next_run_ms(struct http_server *s, unsigned visits_before)
 {
 	MHD_UNSIGNED_LONG_LONG ms = LIFE_MS;
-	const struct visit *v;
+	const struct visit *v = TAILQ_FIRST(&s->visits);
+
+	if (s->n_visits < visits_before)
+		return 0;
+	if (MHD_get_timeout(s->mhd, &ms) != MHD_YES)
+		ms = LIFE_MS;
+	return v ? MIN(ms, usec_sub(v->until_ms, uv_now(s->loop))) : ms;
+}
+
+static void run(struct http_server *s)
+{
+	unsigned before = s->n_visits;
+	uint64_t ms;
 
 	end_old_visits(s);
 	(void)MHD_run(s->mhd);
-	if (MHD_get_timeout(s->mhd, &ms) != MHD_YES)
-		ms = LIFE_MS;
-	v = TAILQ_FIRST(&s->visits);
-	if (v)
-		ms = MIN(ms, v->until_ms > uv_now(s->loop) ? v->until_ms - uv_now(s->loop) : 0);
-	if (v || ms < LIFE_MS)
+	ms = next_run_ms(s, before);
+	if (s->n_visits > 0 || ms < LIFE_MS)
 		(void)uv_timer_start(&s->timer, on_timer, ms, 0);
 	else
 		(void)uv_timer_stop(&s->timer);
