@@ -464,6 +464,7 @@ struct core *core_free(struct core *c)
 	}
 	while ((p = TAILQ_FIRST(&c->pools))) {
 		TAILQ_REMOVE(&c->pools, p, link);
+		meters_free(p);
 		free(p);
 	}
 	for (uint32_t i = 0; i < c->n_allocated; i++)
