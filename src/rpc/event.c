@@ -37,7 +37,7 @@ static uint64_t wall_clock_ms(void)
 
 /* What cannot be sent for want of memory is missed by everybody, and its number tells them. */
 static void send_event(const struct topic *t, struct rpc *rpc, const char *pool,
-		 Sidepool__V1__Event *event)
+		       Sidepool__V1__Event *event)
 {
 	size_t n;
 	uint8_t *at;
