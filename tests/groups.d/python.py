@@ -8,22 +8,23 @@ from group import BUILD, TOP, run as run_logged
 ORDER = 70
 NEEDS = "clients/python/tests"
 REQUIREMENTS = TOP / "tests" / "requirements.txt"
-SQLALCHEMY = "sqlalchemy[asyncio]==2.1.9"  # beside the one in tests/requirements.txt
+# In an environment beside the tests': SQLAlchemy as a newer version, and packages that the client uses where they are installed.
+BESIDE = ["sqlalchemy[asyncio]==2.1.9", "pyarrow==26.0.1", "pandas==3.1.1", "opentelemetry-sdk==1.45.2"]
 
 
-def newer_sqlalchemy(group):
-    """The Python of an environment like the tests', with the newer SQLAlchemy; None, and a failure, if it cannot be made."""
+def beside(group):
+    """The Python of that environment; None, and a failure, if it cannot be made."""
     lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith(("#", "sqlalchemy"))]
-    wanted = "\n".join([*lines, SQLALCHEMY])
-    folder = BUILD / "venv-sqlalchemy"
+    wanted = "\n".join([*lines, *BESIDE])
+    folder = BUILD / "venv-python"
     stamp, python = folder / ".installed", folder / "bin" / "python"
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wanted.splitlines()]
     for command in ([sys.executable, "-m", "venv", "--clear", folder], pip):
-        status, output = run_logged(command, group.log("python-venv-sqlalchemy"))
+        status, output = run_logged(command, group.log("python-venv"))
         if status != 0:
-            group.counts.add(f"python: install {SQLALCHEMY}", "failed", output)
+            group.counts.add("python: install what is beside", "failed", output)
             return None
     stamp.write_text(wanted)
     return python
@@ -35,6 +36,7 @@ def run(group):
         return
     env = {**group.programs(), "PYTHONPATH": str(here / "src")}
     group.pytest("tests", env=env, cwd=here)
-    python = newer_sqlalchemy(group) if group.mode == "all" else None
+    python = beside(group) if group.mode == "all" else None
     if python:
-        group.pytest("tests/test_sqlalchemy.py", env=env, cwd=here, name="python-sqlalchemy-2.1", python=python)
+        files = [f"tests/test_{name}.py" for name in ("sqlalchemy", "frames", "opentelemetry")]
+        group.pytest(*files, env=env, cwd=here, name="python-beside", python=python)

@@ -31,6 +31,7 @@ def hello_reply(**fields):
             getattr(response.hello, name).extend(value)
         else:
             setattr(response.hello, name, value)
+    response.hello.parameters.add(name="server_version", value="15.0")  # else it is asked for again
     return response
 
 

@@ -291,10 +291,10 @@ def test_info(conn, pg):
 
 
 def test_pool_timeout_says_who_holds_what(make_daemon):
-    daemon = make_daemon(budget=1, acquire_timeout="100ms")
+    daemon = make_daemon(budget=1)
     holder = sidepool.connect(str(daemon.socket), application="hoarder")
     holder.execute("SELECT 1")
-    asker = sidepool.connect(str(daemon.socket), application="asker")
+    asker = sidepool.connect(str(daemon.socket), application="asker", timeout=0.2)
     with pytest.raises(sidepool.PoolTimeout, match=r"1/1 in use.*hoarder\[\d+\]") as caught:
         asker.execute("SELECT 1")
     state = caught.value.pool

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The part of a cursor that does no I/O."""
-from . import adapt, errors
+from . import adapt, errors, frames
 from ._query import bind
 from ._result import Column, ResultSet, Rows
 from ._rows import pack_row
@@ -175,6 +175,13 @@ class CursorState:
     def _take_all(self):
         rows = self._need_rows()
         return rows.take(rows.count)
+
+    def _take_frame(self, make):
+        """The rest of the rows as `make` makes it of the columns."""
+        rows = self._need_rows()
+        types = self.adapters.types
+        parts = [frames.Part(c, load, types) for c, load in zip(self.description, self._loaders(self._result))]
+        return make(parts, rows, self._connection)
 
     def __repr__(self):
         state = "closed" if self._closed else self.statusmessage or "no result"

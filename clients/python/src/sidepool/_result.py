@@ -2,7 +2,7 @@
 """What a cursor has of an answer: columns, rows in pieces that are loaded when they are asked for, and the tag."""
 import re
 
-from ._rows import load_rows
+from ._rows import load_rows, unpack_columns
 
 _LAST_NUMBER = re.compile(r"(\d+)$")
 
@@ -130,6 +130,17 @@ class Rows:
         rows = self.loaded[self.position : end]
         self.position = end
         return rows
+
+    def take_columns(self):
+        """The rest as a list of bytes and None for each column."""
+        columns = [[] for _ in self._loaders]
+        skip = self.position
+        for data, n in self._result.pieces:
+            if skip < n:
+                unpack_columns(data, n, columns, skip)
+            skip = max(0, skip - n)
+        self.position = self.count
+        return columns
 
     def one(self):
         if self.position >= self.count:

@@ -45,6 +45,28 @@ def unpack_rows(data, row_count, column_count):
     return rows
 
 
+def unpack_columns(data, row_count, columns, skip=0):
+    """Appends each value to the list of its column; `skip`: rows that are passed over."""
+    at = 0
+    try:
+        for row in range(row_count):
+            for column in columns:
+                (length,) = _unpack_from(data, at)
+                at += 4
+                value = None
+                if length >= 0:
+                    value = data[at : at + length]
+                    at += length
+                elif length != -1:
+                    raise ValueError("packed rows have a length below -1")
+                if row >= skip:
+                    column.append(value)
+    except struct.error:
+        raise ValueError("packed rows end early") from None
+    if at != len(data):
+        raise ValueError("packed rows have another length than their values")
+
+
 def load_rows(data, row_count, loaders, make):
     """The rows with each value loaded; `make` makes a row of a list."""
     rows, at = [], 0

@@ -116,6 +116,12 @@ class AsyncServerCursor(AsyncCursor):
     async def executemany(self, query, params_seq, *, returning=False):
         raise errors.NotSupportedError("executemany() is not supported on cursors with a name")
 
+    async def fetch_arrow(self):
+        raise errors.NotSupportedError("fetch_arrow() is not supported on cursors with a name")
+
+    async def fetch_df(self):
+        raise errors.NotSupportedError("fetch_df() is not supported on cursors with a name")
+
     async def _close_portal(self):
         if not self._declared:
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Cursors. Their rows are here when execute() returns; stream() and cursors with a name bring them bit by bit."""
-from .. import errors
+from .. import errors, frames
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
 from .._messages import FINISH_COMMIT
@@ -130,6 +130,14 @@ class Cursor(CursorState):
 
     def fetchall(self):
         return self._take_all()
+
+    def fetch_arrow(self):
+        """The rest of the rows as a pyarrow.Table, made of the packed rows without a Python object for each row."""
+        return self._take_frame(frames.to_arrow)
+
+    def fetch_df(self):
+        """The same as a pandas.DataFrame."""
+        return self._take_frame(frames.to_pandas)
 
     def scroll(self, value, mode="relative"):
         self._need_rows().scroll(value, mode)

@@ -117,6 +117,12 @@ class ServerCursor(Cursor):
     def executemany(self, query, params_seq, *, returning=False):
         raise errors.NotSupportedError("executemany() is not supported on cursors with a name")
 
+    def fetch_arrow(self):
+        raise errors.NotSupportedError("fetch_arrow() is not supported on cursors with a name")
+
+    def fetch_df(self):
+        raise errors.NotSupportedError("fetch_df() is not supported on cursors with a name")
+
     def _close_portal(self):
         if not self._declared:
             return
