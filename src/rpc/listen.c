@@ -23,6 +23,13 @@
 #include "rpc/rpc-internal.h"
 #include "util/error.h"
 
+/*
+ * The share of what listens goes before all others, so nobody else may have its name: what a client
+ * declares is shorter than 64 bytes, and what a unit or an executable is called has no slash.
+ */
+#define LISTENER_NAME "sidepool/listener, for all who listen to channels of PostgreSQL's"
+_Static_assert(sizeof(LISTENER_NAME) > 64, "a client could declare it");
+
 struct listened {
 	struct rpc *rpc; /* borrowed, as the next two */
 	struct rpc_pool *pool;
@@ -497,7 +504,7 @@ int listening_init(struct rpc *rpc)
 
 	if (!g)
 		return err_raise(-ENOMEM);
-	r = application_get(rpc->core, "listener", &share, &g->application);
+	r = application_get(rpc->core, LISTENER_NAME, &share, &g->application);
 	if (r != 0) {
 		free(g);
 		return err_fold(r);

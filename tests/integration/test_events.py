@@ -222,6 +222,19 @@ def test_a_budget_of_two_listens_in_one_pool(pg, make_daemon):
         assert wire.values("SELECT 1", pool="b") == [("1",)]
 
 
+def test_nobody_takes_the_listener_s_place_in_the_queue(wire, sub):
+    """What listens goes before all others, so its name must be beyond what a client can be called."""
+    sub.listen("jobs")
+    (mine,) = [a for a in wire.status().applications if a.priority > 0]
+    assert mine.in_use == 1 and len(mine.name) > 63 and "/" in mine.name
+    r = Request()
+    r.hello.min_version = r.hello.max_version = 1
+    r.hello.application_name = mine.name
+    with pytest.raises(Failed) as e:
+        wire.call(r)
+    assert e.value.code == "INVALID_ARGUMENT"
+
+
 # ---- gaps and losses ----
 
 
