@@ -131,6 +131,16 @@ def test_what_is_named_exists():
         assert (TOP / path).exists(), path
 
 
+def test_the_quickstart_is_made_of_the_packages():
+    here = TOP / "deploy" / "quickstart.d"
+    assert re.search(r"^import sidepool\.aio$", (here / "bank.py").read_text(), re.M)
+    assert 'from "../../clients/node/src/index.js";' in (here / "bank.mjs").read_text()
+    assert "#include <sidepool.h>" in (here / "bank.c").read_text()
+    for file in here.iterdir():  # and none has a client of its own
+        if file.is_file():
+            assert not re.search(r"AF_UNIX|open_unix_connection|node:net|protobuf", file.read_text()), file
+
+
 def anchors(file):
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
     return [re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings]
