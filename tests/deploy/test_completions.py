@@ -10,8 +10,6 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.fast
-
 # In place of the command: help as it is, a daemon's answers, and otherwise what it was called with.
 STAND_IN = """#!/bin/sh
 case " $* " in

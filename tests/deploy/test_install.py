@@ -19,7 +19,8 @@ WANTED = [
     "share/doc/sidepool/prometheus/sidepool.rules.yml", "share/doc/sidepool/grafana/sidepool.json",
 ]  # fmt: skip
 # Where else a file may be: nothing of the tests, the benchmarks or the examples is installed by accident.
-PLACES = r"(include/sidepool[a-z-]*\.h|s?bin/sidepoold?|lib(/[^/]+)?/libsidepool\.so[.0-9]*|share/doc/sidepool/(guides|examples|prometheus|grafana)/[\w.-]+)"
+DOCS = r"share/doc/sidepool/(guides|examples|prometheus|grafana)/[\w.-]+"
+PLACES = rf"(include/sidepool[a-z-]*\.h|s?bin/sidepoold?|lib(/[^/]+)?/libsidepool\.so[.0-9]*|{DOCS})"
 
 
 def library_folder(installed):

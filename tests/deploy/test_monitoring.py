@@ -75,7 +75,8 @@ def test_promql_of_the_dashboard_can_be_read(tmp_path):
 
 def used_names(text):
     """({metric}, {label}) of PromQL; the suffixes of a histogram are taken off."""
-    names = {re.sub(r"_(bucket|sum|count)$", "", n) if "_seconds_" in n else n for n in re.findall(r"\b((?:sidepool|db_client)_\w+)\b", text)}
+    found = re.findall(r"\b((?:sidepool|db_client)_\w+)\b", text)
+    names = {re.sub(r"_(bucket|sum|count)$", "", n) if "_seconds_" in n else n for n in found}
     labels = set(re.findall(r"(\w+)=~?\"", text)) | {w for by in re.findall(r"by \(([^)]*)\)", text) for w in re.split(r",\s*", by)}
     return names, labels
 
