@@ -38,5 +38,5 @@ def run(group):
     group.pytest("tests", env=env, cwd=here)
     python = beside(group) if group.mode == "all" else None
     if python:
-        files = [f"tests/test_{name}.py" for name in ("sqlalchemy", "frames", "opentelemetry")]
+        files = [f"tests/test_{name}.py" for name in ("sqlalchemy", "frames", "opentelemetry", "examples")]
         group.pytest(*files, env=env, cwd=here, name="python-beside", python=python)

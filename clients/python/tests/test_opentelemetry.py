@@ -33,4 +33,4 @@ def test_current_span_travels(fake):
         connection.execute("SELECT 1")
     player.join(30)
     context = span.get_span_context()
-    assert [r.traceparent for r in seen] == [f"00-{context.trace_id:032x}-{context.span_id:016x}-01", ""]
+    assert [r.traceparent for r in seen] == [f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}", ""]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""An application of Django, see django_program.py."""
