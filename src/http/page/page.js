@@ -116,7 +116,7 @@ function showPool(pool, status) {
 	const head = element(
 		"div",
 		{ className: "pool-head" },
-		element("h3", {}, pool.name),
+		element("h2", {}, pool.name),
 		element("span", { className: "target" }, pool.target),
 	);
 	if (pool.paused) head.append(element("span", { className: "badge paused" }, "paused"));
