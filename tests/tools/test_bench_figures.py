@@ -79,3 +79,8 @@ def test_the_table_has_each_variant_once():
 
 def test_what_others_had_is_told():
     assert figures.disturbance(TAKEN) == 0.1
+
+
+def test_median_latencies_are_compared_too():
+    assert figures.result(row(1.5), TAKEN).by_p50 == 1
+    assert figures.result(row(1.5, most=True), TAKEN).by_p50 is None

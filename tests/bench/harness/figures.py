@@ -27,6 +27,7 @@ class Result:
     value: float
     spread: Spread  # of the quotients of the single rounds
     met: bool
+    by_p50: float  # the quotient of median latencies, best rival's by ours: what a busy machine spoils the least; None: unknown
 
 
 def figure(row, samples):
@@ -38,6 +39,13 @@ def best_rival(row, samples):
     return pick(row.rivals, key=lambda v: figure(row, samples[v.key]).median) if row.rivals else None
 
 
+def by_p50(row, samples):
+    """Rates suffer from each time that others had the processor, half of the requests do not."""
+    ours = latency(samples[row.ours.key], "p50")
+    theirs = [latency(samples[v.key], "p50") for v in row.rivals]
+    return min(theirs) / ours if ours and theirs and all(theirs) and not row.most else None
+
+
 def result(row, samples):
     ours = [row.figure(s) for s in samples[row.ours.key]]
     rival = best_rival(row, samples)
@@ -45,7 +53,7 @@ def result(row, samples):
     value = statistics.median(ours) / statistics.median(theirs)
     spread = Spread.of([a / b for a, b in zip(ours, theirs)])
     met = value <= row.bar if row.most else value >= row.bar
-    return Result(row, rival, value, spread, met)
+    return Result(row, rival, value, spread, met, by_p50(row, samples))
 
 
 def number(value):
@@ -69,7 +77,7 @@ def table(measured, samples):
                 lines.append(v.key.split("/")[0])
             seen.add(v.key)
             lines.append("  " + variant_line(v, samples[v.key]))
-    lines += ["", f"{'':18} {'value':>7} {'bar':>8}  {'rounds':<15}"]
+    lines += ["", f"{'':18} {'value':>7} {'bar':>8}  {'rounds':<15} {'by p50':>6}"]
     lines += [result_line(m) for m in measured]
     return lines
 
@@ -95,7 +103,8 @@ def result_line(m):
     against = f"against {m.rival.label}" if m.rival else ""
     verdict = "met" if m.met else "NOT MET"
     spread = f"{m.spread.least:.2f} to {m.spread.most:.2f}"
-    return f"{m.row.name:18} {m.value:>7.3f} {sign} {m.row.bar:<5g}  {spread:15} {verdict:8} {against}".rstrip()
+    p50 = f"{m.by_p50:.2f}" if m.by_p50 else ""
+    return f"{m.row.name:18} {m.value:>7.3f} {sign} {m.row.bar:<5g}  {spread:15} {p50:>6} {verdict:8} {against}".rstrip()
 
 
 def plain(measured, samples, facts):
@@ -105,7 +114,7 @@ def plain(measured, samples, facts):
         "rows": [
             {
                 "name": m.row.name, "what": m.row.what, "value": m.value, "bar": m.row.bar, "at_most": m.row.most, "met": m.met,
-                "spread": dataclasses.asdict(m.spread), "ours": m.row.ours.key, "rival": m.rival.key if m.rival else None,
+                "spread": dataclasses.asdict(m.spread), "by_p50": m.by_p50, "ours": m.row.ours.key, "rival": m.rival.key if m.rival else None,
             }
             for m in measured
         ],

@@ -85,7 +85,7 @@ def result_row(m):
     verdict = "met" if m.met else '<span class="bad">not met</span>'
     cells = [
         f'<td class="left">{m.row.name}</td>', f"<td>{m.value:.3f}</td>", f"<td>{sign} {m.row.bar:g}</td>",
-        f'<td class="quiet">{m.spread.least:.2f} to {m.spread.most:.2f}</td>', f'<td class="left">{verdict}</td>',
+        f'<td class="quiet">{m.spread.least:.2f} to {m.spread.most:.2f}</td>', f'<td class="quiet">{f"{m.by_p50:.2f}" if m.by_p50 else ""}</td>', f'<td class="left">{verdict}</td>',
         f'<td class="left quiet">{html.escape(m.rival.label if m.rival else "")}</td>',
     ]  # fmt: skip
     return f"<tr>{''.join(cells)}</tr>"
@@ -104,7 +104,7 @@ def page(measured, samples, facts):
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>sidepool: how fast</title><style>{STYLE}</style>
 <h1>sidepool: how fast</h1><p class="quiet">{told}</p><p>{WORDS}</p>
-<div class="wide"><table><tr><th>row</th><th>value</th><th>bar</th><th>rounds</th><th></th><th class="left">against</th></tr>
+<div class="wide"><table><tr><th>row</th><th>value</th><th>bar</th><th>rounds</th><th>by p50</th><th></th><th class="left">against</th></tr>
 {rows}</table></div>
 {plots}
 </html>
