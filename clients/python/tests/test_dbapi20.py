@@ -167,3 +167,107 @@ def test_commit_and_rollback(conn, booze, pg):
     conn.cursor().execute("INSERT INTO booze VALUES ('y')")
     conn.commit()
     assert pg.sql("SELECT name FROM booze") == [("y",)]
+
+
+def test_arraysize_is_one_and_can_be_set(cur):
+    assert cur.arraysize == 1
+    cur.arraysize = 7
+    assert cur.arraysize == 7
+
+
+def test_nextset(connect):
+    cur = connect(autocommit=True).cursor()
+    cur.execute("SELECT 1; SELECT 2, 3; SELECT 4 WHERE false")
+    assert cur.fetchall() == [(1,)] and cur.nextset() and cur.fetchall() == [(2, 3)] and len(cur.description) == 2
+    assert cur.nextset() and cur.fetchall() == [] and cur.nextset() is None
+
+
+@pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall"])
+def test_fetching_without_a_result_is_an_error(cur, fetch):
+    with pytest.raises(sidepool.Error):
+        getattr(cur, fetch)()
+    cur.execute("INSERT INTO booze VALUES ('x')")
+    with pytest.raises(sidepool.Error):
+        getattr(cur, fetch)()
+
+
+def test_callproc(cur):
+    parameters = ("FOO",)
+    assert cur.callproc("lower", parameters) == parameters and cur.fetchall() == [("foo",)] and cur.nextset() is None
+
+
+def test_extensions(conn, cur):
+    """The optional ones: connection, rownumber, scroll, iteration, and a cursor as a block."""
+    fill(cur)
+    cur.execute("SELECT name FROM booze ORDER BY name")
+    assert cur.connection is conn and cur.rownumber == 0
+    cur.fetchone()
+    assert cur.rownumber == 1
+    cur.scroll(2)
+    assert cur.fetchone() == (sorted(DRINKS)[3],)
+    cur.scroll(0, mode="absolute")
+    assert cur.fetchone() == (sorted(DRINKS)[0],) and next(iter(cur)) == (sorted(DRINKS)[1],)
+    for value, mode in ((99, "relative"), (-1, "absolute")):
+        with pytest.raises(IndexError):
+            cur.scroll(value, mode)
+    with conn.cursor() as block:
+        block.execute("SELECT 1")
+    with pytest.raises(sidepool.InterfaceError):
+        block.fetchone()
+
+
+def test_executemany_without_parameters_does_nothing(cur):
+    cur.executemany("INSERT INTO booze VALUES (%s)", [])
+    cur.execute("SELECT count(*) FROM booze")
+    assert cur.fetchone() == (0,)
+
+
+def test_closing_twice_is_no_error(connect, booze):
+    connection = connect()
+    cursor = connection.cursor()
+    for what in (cursor, cursor, connection, connection):
+        what.close()
+
+
+def test_closing_rolls_back(connect, booze, pg):
+    connection = connect()
+    connection.cursor().execute("INSERT INTO booze VALUES ('x')")
+    connection.close()
+    other = connect()
+    assert other.execute("SELECT count(*) FROM booze").fetchone() == (0,)
+
+
+def test_threads_may_share_the_module_and_a_connection(connect, booze, pg):
+    """threadsafety is 2."""
+    import threading
+
+    assert sidepool.threadsafety == 2
+    connection, failed = connect(autocommit=True), []
+
+    def work(n):
+        try:
+            for _ in range(20):
+                assert connection.execute("INSERT INTO booze VALUES (%s) RETURNING name", [str(n)]).fetchone() == (str(n),)
+        except Exception as e:
+            failed.append(e)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed and pg.sql("SELECT count(*) FROM booze") == [(160,)]
+
+
+def test_two_phase(connect, booze, pg):
+    first, second = connect(), connect()
+    xid = first.xid(1, "dbapi20", "branch")
+    first.tpc_begin(xid)
+    first.cursor().execute("INSERT INTO booze VALUES ('x')")
+    first.tpc_prepare()
+    with pytest.raises(sidepool.ProgrammingError):
+        first.commit()
+    first.close()
+    (found,) = [x for x in second.tpc_recover() if x.gtrid == "dbapi20"]
+    second.tpc_commit(found)
+    assert pg.sql("SELECT count(*) FROM booze") == [(1,)]
