@@ -114,7 +114,8 @@ def plain(measured, samples, facts):
         "rows": [
             {
                 "name": m.row.name, "what": m.row.what, "value": m.value, "bar": m.row.bar, "at_most": m.row.most, "met": m.met,
-                "spread": dataclasses.asdict(m.spread), "by_p50": m.by_p50, "ours": m.row.ours.key, "rival": m.rival.key if m.rival else None,
+                "spread": dataclasses.asdict(m.spread), "by_p50": m.by_p50, "ours": m.row.ours.key,
+                "rival": m.rival.key if m.rival else None,
             }
             for m in measured
         ],

@@ -83,9 +83,10 @@ def families(measured):
 def result_row(m):
     sign = "≤" if m.row.most else "≥"
     verdict = "met" if m.met else '<span class="bad">not met</span>'
+    p50 = f"{m.by_p50:.2f}" if m.by_p50 else ""
     cells = [
         f'<td class="left">{m.row.name}</td>', f"<td>{m.value:.3f}</td>", f"<td>{sign} {m.row.bar:g}</td>",
-        f'<td class="quiet">{m.spread.least:.2f} to {m.spread.most:.2f}</td>', f'<td class="quiet">{f"{m.by_p50:.2f}" if m.by_p50 else ""}</td>', f'<td class="left">{verdict}</td>',
+        f'<td class="quiet">{m.spread.least:.2f} to {m.spread.most:.2f}</td>', f'<td class="quiet">{p50}</td>', f'<td class="left">{verdict}</td>',
         f'<td class="left quiet">{html.escape(m.rival.label if m.rival else "")}</td>',
     ]  # fmt: skip
     return f"<tr>{''.join(cells)}</tr>"
