@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from sidepool import asyncpg, errors
+from sidepool._events import Counter, Event, EventsError, length_of, path_of
 
 
 class Ear:
@@ -126,3 +127,29 @@ async def test_notices(db):
     db.remove_log_listener(callback)
     await db.execute("DO $$ BEGIN RAISE NOTICE 'deaf'; END $$")
     assert told == ["hear"]
+
+
+def test_numbers_tell_what_was_lost():
+    def event(sequence, instance=1, mark=False):
+        made = Event(instance_id=instance, sequence=sequence)
+        (made.mark if mark else made.notification).SetInParent()
+        return made
+
+    counter = Counter()
+    steps = [
+        (event(7, mark=True), 0), (event(8), 0), (event(9), 0), (event(9, mark=True), 0), (event(12), 2), (event(12), -1),
+        (event(15, mark=True), 3), (event(16), 0), (event(3, instance=2), 0), (event(4, instance=2), 0),
+    ]  # fmt: skip
+    assert [counter.missed(e) for e, _ in steps] == [wanted for _, wanted in steps]
+
+
+@pytest.mark.parametrize("header", [b"\2" + bytes(8), b"\1" + b"\xff" * 8])
+def test_what_is_no_message_of_sp_is_refused(header):
+    with pytest.raises(EventsError):
+        length_of(header)
+
+
+@pytest.mark.parametrize("url", ["", "tcp://127.0.0.1:1"])
+def test_events_that_are_elsewhere_are_refused(url):
+    with pytest.raises(EventsError):
+        path_of(url)

@@ -4,7 +4,7 @@ adapters and a session. A type whose binary form is its text goes by the map's o
 """
 import struct
 import uuid
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from ipaddress import ip_address, ip_interface, ip_network
 
