@@ -426,6 +426,8 @@ void request_abandon(struct request *r)
 	if (r->idempotency && (r->state == REQUEST_RUNNING || r->settlement))
 		return;
 	r->answered = true;
+	/* The cancel takes its time, and until then rows may come that there is no client for. */
+	request_drop_chunk(r);
 	if (r->state == REQUEST_RUNNING)
 		request_cancel(r);
 	if (r->stream)

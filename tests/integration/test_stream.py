@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Results of many chunks, and COPY."""
 import pytest
+from lib.cut import Cut
 from lib.wait import wait_until
 from lib.wire import CODES, COMMIT, OUTCOMES, Failed, Request, Wire, rows
 
@@ -261,3 +262,20 @@ def test_a_copy_of_a_client_that_is_gone_leaves_nothing(daemon, wire, pg, table)
         gone.call(copy_data(ready.stream_id, b"1\tx\n"))
     wait_until("the connection is free", lambda: wire.status().pools[0].in_use == 0)
     assert pg.sql("SELECT count(*) FROM copied") == [(0,)]
+
+
+def test_rows_that_come_after_their_client_has_left_are_dropped(pg, make_daemon):
+    """Its cancel does not arrive, so that the rows do: more than one answer can carry."""
+    with Cut(pg) as cut, pg.connect() as barrier:
+        daemon = make_daemon(cut.url, config={"sidepool": {"budget": 2, "cancel_timeout": "30s"}})
+        barrier.execute("SELECT pg_advisory_lock(61)")
+        with Wire(daemon.socket) as other, Wire(daemon.socket) as gone:
+            gone.values("SELECT 1")
+            cut.lost_cancels = 1000
+            sql = "WITH w AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(61)) SELECT repeat('x', 1000) FROM w, generate_series(1, 5000)"
+            gone.send(gone.query_request(sql))
+            wait_until("it waits", lambda: pg.sql("SELECT 1 FROM pg_locks WHERE objid = 61 AND NOT granted"))
+            gone.close()
+            wait_until("it is gone", lambda: other.status().clients == 1)
+            barrier.execute("SELECT pg_advisory_unlock(61)")
+            wait_until("its connection is free", lambda: other.status().pools[0].in_use == 0)
