@@ -14,7 +14,7 @@ BESIDE = ["sqlalchemy[asyncio]==2.1.9", "pyarrow==26.0.1", "pandas==3.1.1", "ope
 
 def beside(group):
     """The Python of that environment; None, and a failure, if it cannot be made."""
-    lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith(("#", "sqlalchemy"))]
+    lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.lower().startswith(("#", "sqlalchemy"))]
     wanted = "\n".join([*lines, *BESIDE])
     folder = BUILD / "venv-python"
     stamp, python = folder / ".installed", folder / "bin" / "python"
