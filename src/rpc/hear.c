@@ -9,6 +9,7 @@
 #include "pg/result.h"
 #include "pg/text.h"
 #include "rpc/copy.h"
+#include "rpc/count.h"
 #include "rpc/lease.h"
 #include "rpc/request.h"
 #include "rpc/rpc-internal.h"
@@ -93,6 +94,7 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 	if (r->each_for_itself && !f.fatal && tag < TAG_OWN) {
 		s = statement_of(r, tag, set);
 		output_failed(&r->output, &s, &f);
+		count_failure(r, &f);
 	} else {
 		request_set_failure(r, &f);
 	}
@@ -246,6 +248,7 @@ static void on_end(struct pg_call *call, enum pg_end end)
 	if (run_again(r, end))
 		return;
 	judge(r, end);
+	count_ran(r);
 	statement_log_tell(r);
 	if (!r->lease)
 		learn(r);
