@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The database goes away, comes back, is full, or does not want us."""
+import socket
 import threading
 
 import pytest
@@ -114,6 +115,22 @@ def test_a_missing_database_is_named(pg, make_daemon):
     with Wire(daemon.socket) as wire, pytest.raises(Failed) as e:
         wire.query("SELECT 1", deadline_ms=1000)
     assert 'database "nowhere" does not exist' in e.value.error.message and e.value.outcome == "not sent"
+
+
+def test_a_server_that_says_nothing_is_given_up_within_connect_timeout(tmp_path, make_daemon):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / ".s.PGSQL.5432"))
+        silent.listen()
+        config = {
+            "sidepool": {"acquire_timeout": "1s"},
+            "pool main": {"url": f"postgresql://u@/d?host={tmp_path}", "connect_timeout": "100ms", "breaker_threshold": 100},
+        }
+        daemon = make_daemon(config=config)
+        with Wire(daemon.socket) as w, pytest.raises(Failed) as e:
+            w.query("SELECT 1")
+        assert e.value.code == "CONNECT_FAILED" and "connect_timeout" in e.value.error.message
+        with Wire(daemon.socket) as w:
+            assert w.status().pools[0].connect_failures_total >= 2
 
 
 def test_a_name_that_does_not_resolve_is_named(make_daemon):

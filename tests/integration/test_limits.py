@@ -140,6 +140,45 @@ def test_a_cancel_that_came_to_nothing_is_asked_again(pg, make_daemon):
         assert e.value.code == "DEADLINE_EXCEEDED" and cut.lost_cancels == 0
 
 
+def test_a_cancel_that_does_not_take_costs_the_connection_within_cancel_timeout(pg, make_daemon):
+    with Cut(pg) as cut:
+        daemon = make_daemon(cut.url, config={"sidepool": {"cancel_timeout": "300ms", "budget": 1}})
+        with Wire(daemon.socket) as w:
+            cut.lost_cancels = 10**6
+            with pytest.raises(Failed) as e:
+                w.query("SELECT pg_sleep(600)", deadline_ms=100)
+            assert e.value.code == "DEADLINE_EXCEEDED"
+            assert w.values("SELECT 1") == [("1",)]
+        assert "a cancel request did not take within cancel_timeout" in daemon.log()
+
+
+@pytest.mark.settings({"sidepool": {"client_idle_timeout": "200ms"}})
+def test_a_client_that_asks_nothing_for_long_is_disconnected(daemon):
+    with Wire(daemon.socket) as idle, Wire(daemon.socket) as busy:
+        lease = busy.lease()
+        wait_until("the idle one is gone", lambda: busy.status().clients == 1)
+        assert idle.socket.recv(1) == b""
+        busy.release(lease)
+
+
+def test_an_application_may_use_the_pools_of_its_section_alone(pg, make_daemon):
+    config = {
+        "sidepool": {"budget": 4},
+        "pool main": {"url": pg.url(), "min_size": 0},
+        "pool reports": {"url": pg.url(), "min_size": 0},
+        "application cron": {"pools": "reports"},
+    }
+    with Wire(make_daemon(config=config).socket) as w:
+        assert w.values("SELECT 1", pool="main") == [("1",)]
+        hello = Request()
+        hello.hello.application_name = "cron"
+        assert list(w.call(hello).hello.pools) == ["reports"]
+        assert w.values("SELECT 1") == w.values("SELECT 1", pool="reports") == [("1",)]
+        with pytest.raises(Failed) as e:
+            w.query("SELECT 1", pool="main")
+        assert e.value.code == "UNKNOWN_POOL" and e.value.outcome == "not sent"
+
+
 def test_a_cancel_hits_nobody_else(daemon, pg):
     """Cancels strike all the time beside short statements on shared connections: none of those fails."""
     with Wire(daemon.socket) as victim, Wire(daemon.socket) as other:
