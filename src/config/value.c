@@ -155,7 +155,7 @@ static int parse_int(const struct setting *s, const char *text, int64_t *ret_val
 		     char *ret_message, size_t n)
 {
 	bool is_negative = *text == '-';
-	uint64_t value;
+	uint64_t value = 0;
 	const char *end = parse_digits(text + is_negative, &value);
 
 	if (strspn(text + is_negative, "0123456789") == 0 ||
