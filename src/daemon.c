@@ -545,24 +545,22 @@ int daemon_run(struct daemon *d)
 
 /*
  * A signal more, once the watchers are gone, would end the process by its default before it has
- * tidied up.
+ * tidied up. Ignored, not blocked: libuv and libnng have threads that would take it.
  */
-static void block_signals(void)
+static void close_signals(struct daemon *d)
 {
-	sigset_t set;
+	int number;
 
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGHUP);
-	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++) {
+		number = d->signals[i].signum;
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+		(void)signal(number, SIG_IGN);
+	}
 }
 
 static void close_own(struct daemon *d)
 {
-	block_signals();
-	for (size_t i = 0; i < ARRAY_LEN(d->signals); i++)
-		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	close_signals(d);
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);
 	uv_close((uv_handle_t *)&d->idle_check, NULL);
 	service_deinit(&d->service);

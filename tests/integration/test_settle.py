@@ -60,6 +60,7 @@ def commit_with_a_read(wire, cut, *arm, **options):
 
 
 def all_in_one(wire, cut, *arm, **options):
+    wire.query("SELECT 1")  # the connection is there, and told whose it is
     cut.arm(*arm, **options)
     return wire.receive(wire.send(wire.query_request(INSERT + " RETURNING a", acquire=True, begin=True, finish=COMMIT)))
 
