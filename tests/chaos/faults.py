@@ -48,7 +48,7 @@ def terminate(world, random):
 @fault(3, "statements cancelled by another", light=True)
 def cancel(world, random):
     for _ in range(random.randint(1, 20)):
-        world.primary.sql("SELECT pg_cancel_backend(pid) FROM unnest(%s) pid", some_backends(world, random))
+        world.primary.sql("SELECT pg_cancel_backend(pid) FROM unnest(%s::int[]) pid", some_backends(world, random))
     yield 0
 
 
