@@ -22,8 +22,16 @@ static void free_timer(uv_handle_t *handle)
 	free(handle->data);
 }
 
+void pg_backend_sent(struct pg_backend *b)
+{
+	if (b->is_unsent)
+		TAILQ_REMOVE(&b->pool->engine->unsent, b, unsent);
+	b->is_unsent = false;
+}
+
 static void free_backend(struct pg_backend *b)
 {
+	pg_backend_sent(b);
 	b->conn = pg_conn_close(b->conn);
 	b->timer->backend = NULL;
 	uv_close((uv_handle_t *)&b->timer->timer, free_timer);
@@ -217,11 +225,24 @@ static void on_notify(struct pg_conn *conn, const char *channel, const char *pay
 		e->ops->notify(e->userdata, task, channel, payload, backend_pid);
 }
 
+static void on_unsent(struct pg_conn *conn)
+{
+	struct pg_backend *b = pg_conn_owner(conn);
+	struct pg_engine *e = b->pool->engine;
+
+	if (b->is_unsent)
+		return;
+	b->is_unsent = true;
+	TAILQ_INSERT_TAIL(&e->unsent, b, unsent);
+	pg_engine_kick(e);
+}
+
 static const struct pg_conn_ops conn_ops = {
 	.on_up = on_up,
 	.on_down = on_down,
 	.on_notify = on_notify,
 	.on_altered = on_altered,
+	.on_unsent = on_unsent,
 };
 
 static int make(struct pg_pool *p, struct slot *slot, struct pg_backend **ret_backend)

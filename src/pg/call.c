@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "pg/conn-internal.h"
+#include "pg/cork.h"
 #include "pg/packed.h"
 #include "pg/text.h"
 #include "util/error.h"
@@ -145,16 +146,18 @@ int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
 		(struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
 }
 
-/*
- * Before libpq 17 each Sync is written at once; since then all that a call has to send goes out
- * together.
- */
+/* Without writing it: see pg_conn_flush(). */
 static int send_sync(PGconn *pq)
 {
 #ifdef LIBPQ_HAS_SEND_PIPELINE_SYNC
 	return PQsendPipelineSync(pq);
 #else
-	return PQpipelineSync(pq);
+	int sent;
+
+	pg_cork(PQsocket(pq));
+	sent = PQpipelineSync(pq);
+	pg_uncork();
+	return sent;
 #endif
 }
 
@@ -182,10 +185,15 @@ static bool last_is_sync(const struct pg_conn *conn)
 
 void pg_call_end(struct pg_call *call)
 {
-	if (!last_is_sync(call->conn))
+	struct pg_conn *conn = call->conn;
+
+	if (!last_is_sync(conn))
 		pg_call_sync(call);
 	call->ended = true;
-	pg_conn_want_write(call->conn);
+	if (conn->ops->on_unsent)
+		conn->ops->on_unsent(conn);
+	else
+		pg_conn_flush(conn);
 }
 
 int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops,
@@ -197,7 +205,7 @@ int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 	call->ended = true;
 	if (!PQexitPipelineMode(conn->pq) || !PQsendQuery(conn->pq, sql))
 		return err_forward(broken(conn));
-	pg_conn_want_write(conn);
+	pg_conn_flush(conn);
 	return err_forward(pg_answers_push(
 		conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE, .call = call }));
 }
@@ -206,7 +214,7 @@ int pg_call_copy_put(struct pg_call *call, const char *data, size_t n)
 {
 	int taken = PQputCopyData(call->conn->pq, data, (int)n);
 
-	pg_conn_want_write(call->conn);
+	pg_conn_flush(call->conn);
 	return taken == 1 ? 0 : err_raise(-EPIPE);
 }
 
@@ -217,7 +225,7 @@ int pg_call_copy_end(struct pg_call *call, const char *failure)
 
 	if (a)
 		a->copy = PG_COPY_NONE;
-	pg_conn_want_write(call->conn);
+	pg_conn_flush(call->conn);
 	return taken == 1 ? 0 : err_raise(-EPIPE);
 }
 

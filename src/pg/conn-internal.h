@@ -84,7 +84,6 @@ struct pg_conn {
 };
 
 /* conn.c */
-void pg_conn_want_write(struct pg_conn *conn);
 /* It cannot be used any more: on_down comes from the loop. */
 void pg_conn_break(struct pg_conn *conn);
 void pg_conn_destroy(struct pg_conn *conn);

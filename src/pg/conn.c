@@ -323,7 +323,7 @@ int pg_conn_new(struct pg_conn **ret_conn, uv_loop_t *loop, struct pg_target *ta
  * The socket is written at once as far as it takes it, and watched for the rest. Where that fails
  * libpq reads what the server said last, closes the socket under our poller, and reports success.
  */
-void pg_conn_want_write(struct pg_conn *conn)
+void pg_conn_flush(struct pg_conn *conn)
 {
 	int left, events;
 
@@ -374,7 +374,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (events & UV_WRITABLE) {
-		pg_conn_want_write(conn);
+		pg_conn_flush(conn);
 		tell_flushed(conn);
 	}
 	tell_notifications(conn);
@@ -383,7 +383,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 void pg_conn_pause(struct pg_conn *conn)
 {
 	conn->paused = true;
-	pg_conn_want_write(conn);
+	pg_conn_flush(conn);
 }
 
 void pg_conn_resume(struct pg_conn *conn)
@@ -391,7 +391,7 @@ void pg_conn_resume(struct pg_conn *conn)
 	if (!conn->paused)
 		return;
 	conn->paused = false;
-	pg_conn_want_write(conn);
+	pg_conn_flush(conn);
 	(void)pg_calls_pump(conn);
 }
 

@@ -105,6 +105,11 @@ struct pg_conn_ops {
 			  int backend_pid);
 	/* A statement that may have changed the schema is done, or a COMMIT or ROLLBACK. */
 	void (*on_altered)(struct pg_conn *conn, const char *tag);
+	/*
+	 * A call was ended and is not written yet: pg_conn_flush() it in this turn of the loop. The
+	 * one op that is called from within a pg_call_*() function. NULL: it is written at once.
+	 */
+	void (*on_unsent)(struct pg_conn *conn);
 };
 
 struct pg_conn_settings {
@@ -168,6 +173,9 @@ int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_c
  */
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n);
 int pg_call_copy_end(struct pg_call *call, const char *failure);
+
+/* Writes what the socket takes; the rest follows by itself. */
+void pg_conn_flush(struct pg_conn *conn);
 
 /* Whether nothing waits to be sent to PostgreSQL. */
 bool pg_conn_is_flushed(const struct pg_conn *conn);

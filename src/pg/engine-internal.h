@@ -32,6 +32,8 @@ struct pg_engine {
 	bool deciding;
 	bool kicked;
 	TAILQ_HEAD(, pg_pool) pools; /* owned */
+	/* borrowed: what they were given in this turn of the loop leaves at its end, together */
+	TAILQ_HEAD(, pg_backend) unsent;
 };
 
 struct pg_pool {
@@ -99,7 +101,9 @@ struct pg_backend {
 	struct server_limits limits;
 	bool altered_plans, altered_functions; /* in a transaction that may not be over */
 	uint32_t schema_epoch;                 /* that its prepared statements were made in */
-	TAILQ_HEAD(, pg_task) held;   /* borrowed: granted while a cancel request was under way */
+	TAILQ_HEAD(, pg_task) held; /* borrowed: granted while a cancel request was under way */
+	TAILQ_ENTRY(pg_backend) unsent;
+	bool is_unsent;
 	TAILQ_ENTRY(pg_backend) link; /* pg_pool::backends */
 };
 
@@ -115,5 +119,7 @@ void pg_backend_ping(struct slot *slot);
 void pg_backend_fail(struct pg_backend *b, enum slot_failure failure, const char *reason);
 /* Frees a failed backend when its last task is finished. */
 void pg_backend_settle(struct pg_backend *b);
+/* Takes it off pg_engine::unsent. */
+void pg_backend_sent(struct pg_backend *b);
 void pg_pool_gone(struct pg_pool *pool);
 void pg_pool_free(struct pg_pool *pool);

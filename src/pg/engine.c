@@ -158,6 +158,17 @@ static void carry_out(struct pg_engine *e, const struct decision *d)
 	}
 }
 
+static void flush(struct pg_engine *e)
+{
+	struct pg_backend *b;
+
+	while ((b = TAILQ_FIRST(&e->unsent))) {
+		pg_backend_sent(b);
+		if (b->conn)
+			pg_conn_flush(b->conn);
+	}
+}
+
 void pg_engine_decide(struct pg_engine *e)
 {
 	struct decision d;
@@ -174,6 +185,7 @@ void pg_engine_decide(struct pg_engine *e)
 		e->ops->decided(e->userdata);
 	} while (e->kicked);
 	e->deciding = false;
+	flush(e);
 	(void)uv_idle_stop(&e->idle);
 	set_timer(e, now);
 }
@@ -413,6 +425,7 @@ int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *c
 	e->wakeup = USEC_NEVER;
 	e->on_idle = on_idle;
 	TAILQ_INIT(&e->pools);
+	TAILQ_INIT(&e->unsent);
 	(void)uv_check_init(loop, &e->check);
 	(void)uv_timer_init(loop, &e->timer);
 	(void)uv_idle_init(loop, &e->idle);
