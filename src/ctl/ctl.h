@@ -65,6 +65,7 @@ int ctl_admin(struct ctl *ctl);  /* detail: enum sidepool_admin */
 int ctl_breaker(struct ctl *ctl);
 int ctl_kill(struct ctl *ctl);
 int ctl_advise(struct ctl *ctl);
+int ctl_top(struct ctl *ctl);
 
 /* The options that every request of the command is made with. */
 struct sidepool_call ctl_call(const struct ctl *ctl);

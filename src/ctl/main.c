@@ -24,6 +24,7 @@ static const struct ctl_command commands[] = {
 	{ "queries", "", "what waits and runs, statement by statement", 0, 0, ctl_list,
 	  SIDEPOOL_TABLE_REQUESTS },
 	{ "queue", "", "what waits for a connection", 0, 0, ctl_queue, 0 },
+	{ "top", "", "who holds, who waits, and why: full screen, live", 0, 0, ctl_top, 0 },
 	{ "health", "", "how it is, also as exit status", 0, 0, ctl_health, 0 },
 	{ "ping", "", "whether the daemon answers, and how fast", 0, 0, ctl_ping, 0 },
 	{ "revoke", "LEASE", "take a lease away from its holder", 1, 1, ctl_admin,
@@ -190,11 +191,18 @@ static const char *application_of(const struct ctl *ctl)
 	return ctl->command->run == ctl_kill ? NULL : ctl->application;
 }
 
+/* top says at once that the daemon is gone, and tries again by itself. */
+static uint32_t reconnect_wait_of(const struct ctl *ctl)
+{
+	return ctl->command->run == ctl_top ? 1 : 0;
+}
+
 static int open_handle(struct ctl *ctl)
 {
 	int r = sidepool_open(SIDEPOOL_OPTIONS(.socket = ctl->socket,
 					       .application = application_of(ctl),
-					       .client_name = "sidepool", .pool = ctl->pool),
+					       .client_name = "sidepool", .pool = ctl->pool,
+					       .reconnect_wait_ms = reconnect_wait_of(ctl)),
 			      &ctl->sp);
 
 	if (r == SIDEPOOL_E_INVALID_ARGUMENT)

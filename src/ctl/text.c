@@ -77,3 +77,38 @@ size_t text_fit(const char *s, size_t len, size_t width)
 	}
 	return at;
 }
+
+/* One character of text_plain(): its bytes into `out`. */
+static size_t plain_char(char out[20], const char *s, size_t *ret_bytes)
+{
+	size_t width, n = 0;
+
+	if (decode(s, strnlen(s, 4), ret_bytes, &width)) {
+		memcpy(out, s, *ret_bytes);
+		return *ret_bytes;
+	}
+	for (size_t i = 0; i < *ret_bytes; i++)
+		n += (size_t)sprintf(out + n, "\\x%02X", (unsigned char)s[i]);
+	return n;
+}
+
+size_t text_plain(char *out, const char *s)
+{
+	char one[20];
+	size_t n = 0, len, bytes;
+
+	while (*s) {
+		bytes = strspn(s, " \t\r\n\v\f");
+		len = 1;
+		one[0] = ' ';
+		if (bytes == 0)
+			len = plain_char(one, s, &bytes);
+		if (out)
+			memcpy(out + n, one, len);
+		n += len;
+		s += bytes;
+	}
+	if (out)
+		out[n] = '\0';
+	return n;
+}

@@ -17,3 +17,7 @@ void text_put(FILE *out, const char *s, size_t len);
 
 /* Bytes of the beginning that fit into `width` columns. */
 size_t text_fit(const char *s, size_t len, size_t width);
+
+/* Writes it as one line that may be shown: white space as one blank, control characters as \xNN, and a
+ * zero byte behind. Returns the bytes before that; `out` may be NULL, to ask for them. */
+size_t text_plain(char *out, const char *s);
