@@ -65,7 +65,8 @@ bool budget_allows(const struct pool *p)
 
 static int first_rank(const struct pool *p)
 {
-	const struct queue *q = container_of(heap_peek(&p->ready), struct queue, ready_node);
+	const struct queue *q =
+		container_of_or_null(heap_peek(&p->ready), struct queue, ready_node);
 
 	return q ? q->rank : INT32_MIN;
 }

@@ -366,7 +366,7 @@ static bool check_deadlines(struct core *c, usec now, struct decision *d)
 	struct ticket *t;
 
 	for (;;) {
-		t = container_of(heap_peek(&c->deadlines), struct ticket, deadline_node);
+		t = container_of_or_null(heap_peek(&c->deadlines), struct ticket, deadline_node);
 		if (!t || t->due > now)
 			return false;
 		heap_remove(&c->deadlines, &t->deadline_node);
@@ -404,7 +404,7 @@ bool core_decide(struct core *c, usec now, struct decision *ret_decision)
 usec core_wakeup(const struct core *c)
 {
 	const struct ticket *t =
-		container_of(heap_peek(&c->deadlines), struct ticket, deadline_node);
+		container_of_or_null(heap_peek(&c->deadlines), struct ticket, deadline_node);
 	usec due = MIN(t ? t->due : USEC_NEVER, lease_wakeup(c));
 	const struct pool *p;
 

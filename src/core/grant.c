@@ -120,7 +120,7 @@ static struct slot *least_loaded(struct pool *p, usec now)
 	struct slot *s;
 
 	for (;;) {
-		s = container_of(heap_peek(&p->joinable), struct slot, join_node);
+		s = container_of_or_null(heap_peek(&p->joinable), struct slot, join_node);
 		if (!s || now + slot_expected(s, now) <= MAX(s->expected_end, now))
 			return s;
 		slot_refile(s, now);

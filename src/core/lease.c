@@ -259,7 +259,7 @@ bool lease_decide(struct core *c, usec now, struct decision *d)
 	struct lease *l;
 
 	for (;;) {
-		l = container_of(heap_peek(&c->leases_due), struct lease, due_node);
+		l = container_of_or_null(heap_peek(&c->leases_due), struct lease, due_node);
 		if (!l || l->due > now)
 			return false;
 		if (l->revoke_asked)
@@ -274,7 +274,8 @@ bool lease_decide(struct core *c, usec now, struct decision *d)
 
 usec lease_wakeup(const struct core *c)
 {
-	const struct lease *l = container_of(heap_peek(&c->leases_due), struct lease, due_node);
+	const struct lease *l =
+		container_of_or_null(heap_peek(&c->leases_due), struct lease, due_node);
 
 	return l ? l->due : USEC_NEVER;
 }

@@ -288,7 +288,7 @@ struct queue *queue_next(struct pool *p, usec now)
 	struct queue *q;
 
 	do {
-		q = container_of(heap_peek(&p->ready), struct queue, ready_node);
+		q = container_of_or_null(heap_peek(&p->ready), struct queue, ready_node);
 	} while (q && !is_current(q, now));
 	return q;
 }
@@ -298,14 +298,14 @@ struct queue *queue_next_joiner(struct pool *p, usec now)
 	struct queue *q;
 
 	do {
-		q = container_of(heap_peek(&p->joiners), struct queue, join_node);
+		q = container_of_or_null(heap_peek(&p->joiners), struct queue, join_node);
 	} while (q && !is_current(q, now));
 	return q;
 }
 
 struct queue *queue_oldest(const struct pool *p)
 {
-	return container_of(heap_peek(&p->ages), struct queue, age_node);
+	return container_of_or_null(heap_peek(&p->ages), struct queue, age_node);
 }
 
 void queue_turn(struct queue *q)

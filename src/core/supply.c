@@ -185,7 +185,7 @@ bool supply_renew(struct pool *p, usec now, struct decision *d)
 	struct slot *s;
 
 	for (;;) {
-		s = container_of(heap_peek(&p->lifetimes), struct slot, lifetime_node);
+		s = container_of_or_null(heap_peek(&p->lifetimes), struct slot, lifetime_node);
 		if (!s || s->retire_at > now)
 			return false;
 		if (p->breaker.state != BREAKER_CLOSED || !may_connect(p, now)) {
@@ -226,7 +226,8 @@ usec supply_due(const struct pool *p, usec after)
 {
 	const struct slot *idle = TAILQ_LAST(&p->slots[SLOT_IDLE], slot_list);
 	const struct slot *check = TAILQ_FIRST(&p->checks);
-	const struct slot *old = container_of(heap_peek(&p->lifetimes), struct slot, lifetime_node);
+	const struct slot *old =
+		container_of_or_null(heap_peek(&p->lifetimes), struct slot, lifetime_node);
 	usec due = USEC_NEVER;
 
 	if (idle)

@@ -21,11 +21,14 @@ typedef uint64_t usec;
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The object that embeds `member` at `ptr`; NULL stays NULL. */
-#define container_of(ptr, type, member)                                                            \
-	((type *)container_of_check((char *)(ptr), offsetof(type, member)))
+/* The object that embeds `member` at `ptr`, which is not NULL. */
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-static inline void *container_of_check(char *ptr, size_t offset)
+/* The same where `ptr` may be NULL, and so may then be the object. */
+#define container_of_or_null(ptr, type, member)                                                    \
+	((type *)container_before((char *)(ptr), offsetof(type, member)))
+
+static inline void *container_before(char *ptr, size_t offset)
 {
 	return ptr ? ptr - offset : NULL;
 }

@@ -431,7 +431,7 @@ void world_settle(struct world *w)
 
 bool world_step(struct world *w, usec until)
 {
-	struct event *e = container_of(heap_peek(&w->events), struct event, node);
+	struct event *e = container_of_or_null(heap_peek(&w->events), struct event, node);
 	usec at = MIN(e ? e->at : USEC_NEVER, core_wakeup(w->core));
 
 	if (at > until) {

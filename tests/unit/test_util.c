@@ -64,8 +64,9 @@ static void test_a_heap_gives_the_first_whatever_was_taken_out(void **state)
 				least = &nodes[i];
 		assert_int_equal(heap_peek(&h) != NULL, least != NULL);
 		if (least)
-			assert_int_equal(container_of(heap_peek(&h), struct node, node)->key,
-					 least->key);
+			assert_int_equal(
+				container_of_or_null(heap_peek(&h), struct node, node)->key,
+				least->key);
 	}
 }
 
@@ -84,7 +85,7 @@ static void test_a_heap_sorts(void **state)
 		heap_insert(&h, &nodes[i].node);
 	}
 	while (heap_peek(&h)) {
-		struct node *first = container_of(heap_peek(&h), struct node, node);
+		struct node *first = container_of_or_null(heap_peek(&h), struct node, node);
 
 		assert_true(first->key >= last);
 		last = first->key;
