@@ -75,6 +75,15 @@ enum sidepool_admin {
 uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *what,
 			uint64_t id, const struct sidepool_call *call);
 
+/*
+ * Changes a setting of the daemon until its restart; `value` is as in its file, NULL takes the
+ * change back. `section` is "sidepool", "pool main", "application seed-*"; "" is [sidepool], or the
+ * pool where there is one alone. With `value` NULL and `name` "" all changes are taken back. Replies
+ * as sidepool_admin().
+ */
+uint32_t sidepool_set(struct sidepool *sp, const char *section, const char *name, const char *value,
+		      const struct sidepool_call *call);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -7,8 +7,7 @@
  * SHUTTING_DOWN, what runs is finished, up to shutdown_timeout; then it is cancelled and leases are
  * taken back; a second signal ends it at once. The loop ends when no request and no lease is left.
  *
- * Reload (SIGHUP): the new configuration is read by a worker thread, because it may ask a user
- * database; a broken one changes nothing.
+ * A new configuration (SIGHUP, `reload`, `set`): reloading.c reads it, apply() brings it into force.
  */
 #include "daemon.h"
 
@@ -25,7 +24,6 @@
 
 #include "config/arguments.h"
 #include "config/config.h"
-#include "config/report.h"
 #include "core/breaker.h"
 #include "core/core.h"
 #include "core/pool.h"
@@ -34,6 +32,7 @@
 #include "pg/engine.h"
 #include "pg/target.h"
 #include "publishing.h"
+#include "reloading.h"
 #include "rpc/rpc.h"
 #include "rpc/settle.h"
 #include "service.h"
@@ -51,8 +50,7 @@ enum daemon_state {
 struct daemon {
 	uv_loop_t loop;
 	enum daemon_state state;
-	const struct arguments *arguments; /* borrowed: main's */
-	struct config *config;             /* owned */
+	struct config *config; /* owned */
 	/* owned: the one before; what came under it may still refer to it */
 	struct config *retired;
 	struct core *core; /* owned, as all below */
@@ -67,7 +65,7 @@ struct daemon {
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer;
 	uv_check_t idle_check; /* after each turn: is there anything left to finish? */
-	struct reload *reloading;
+	struct reloading reloading;
 	int exit_status;
 };
 
@@ -224,34 +222,6 @@ static void on_idle_check(uv_check_t *check)
 
 /* ---- reloading ---- */
 
-struct reload {
-	uv_work_t work;
-	struct daemon *daemon; /* borrowed; NULL once it is gone */
-	const struct arguments *arguments;
-	struct config *config; /* owned: the new one */
-	int mistakes;          /* or a negative errno */
-	char first[512];       /* the first of them */
-};
-
-static void log_mistake(void *userdata, const struct config_mistake *m)
-{
-	struct reload *r = userdata;
-
-	if (!m->is_warning && !*r->first)
-		(void)snprintf(r->first, sizeof(r->first), "%s%s%s", m->where,
-			       *m->where ? ": " : "", m->message);
-	log_write(m->is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, LOG_NO_FIELDS, "%s%s%s",
-		  m->where, *m->where ? ": " : "", m->message);
-}
-
-static void log_change(void *userdata, const struct config_change *c)
-{
-	(void)userdata;
-	log_notice(LOG_NO_FIELDS, "[%s] %s: %s -> %s%s", c->section, c->name ? c->name : "section",
-		   c->before ? c->before : "(none)", c->after ? c->after : "(none)",
-		   c->needs_restart ? " (after a restart)" : "");
-}
-
 static struct pg_pool *pool_named(struct daemon *d, const char *name)
 {
 	for (size_t i = 0; i < d->n_pools; i++)
@@ -260,22 +230,24 @@ static struct pg_pool *pool_named(struct daemon *d, const char *name)
 	return NULL;
 }
 
-static void apply(struct daemon *d, struct config *fresh)
+static unsigned apply(void *userdata, struct config *fresh)
 {
+	struct daemon *d = userdata;
 	struct core_settings core = core_settings_of(fresh, 0);
 	struct sp_settings sp = sp_settings_of(fresh);
 	usec now = pg_engine_now();
+	unsigned stuck = 0;
 
-	(void)config_diff(d->config, fresh, log_change, NULL);
 	if (core_configure(d->core, &core, now) < 0)
 		log_error(LOG_NO_FIELDS, "reload: out of memory, the old budget stays in force");
 	sp_server_set_settings(d->server, &sp);
 	for (size_t i = 0; i < fresh->n_pools; i++) {
 		struct pg_pool *pool = pool_named(d, fresh->pools[i].name);
 
-		if (pool)
-			(void)set_pool(d, &fresh->pools[i], &pool);
+		if (pool && set_pool(d, &fresh->pools[i], &pool) < 0)
+			stuck++;
 	}
+	pg_engine_configure(d->engine, fresh->cancel_timeout_us);
 	publishing_configure(&d->publishing, fresh);
 	log_setup(fresh->log_level, fresh->log_format);
 	rpc_reconfigure(d->rpc, fresh);
@@ -283,69 +255,37 @@ static void apply(struct daemon *d, struct config *fresh)
 	d->retired = d->config;
 	d->config = fresh;
 	pg_engine_kick(d->engine);
+	return stuck;
 }
 
-static void read_config(uv_work_t *work)
+static void on_reloaded(void *userdata, bool done, const char *sentence)
 {
-	struct reload *r = container_of(work, struct reload, work);
-	struct config_input input = {
-		.arguments = r->arguments,
-		.environment = environ,
-		.default_file = CONFIG_DEFAULT_FILE,
-		.check_conninfo = pg_target_check,
-		.mistake = log_mistake,
-		.userdata = r,
-	};
+	struct daemon *d = userdata;
 
-	r->mistakes = config_load(&r->config, &input);
-}
-
-static void on_config_read(uv_work_t *work, int status)
-{
-	struct reload *r = container_of(work, struct reload, work);
-	struct daemon *d = r->daemon;
-
-	if (d) {
-		d->reloading = NULL;
-		if (status == 0 && r->mistakes == 0) {
-			apply(d, steal(&r->config));
-			rpc_reload_done(d->rpc, NULL);
-		} else {
-			log_error(LOG_NO_FIELDS, "reload: the old configuration stays in force");
-			rpc_reload_done(d->rpc, *r->first ? r->first : "out of memory");
-		}
-		service_ready(&d->service);
-	}
-	config_free(r->config);
-	free(r);
+	rpc_reload_done(d->rpc, done, sentence);
+	service_ready(&d->service);
 }
 
 static bool reload(void *userdata, char *why, size_t why_bytes)
 {
 	struct daemon *d = userdata;
-	struct reload *r;
 
-	if (d->reloading || d->state != DAEMON_RUNNING) {
-		(void)snprintf(why, why_bytes,
-			       d->reloading ? "a reload is under way" : "the daemon is stopping");
+	if (d->state != DAEMON_RUNNING) {
+		(void)snprintf(why, why_bytes, "the daemon is stopping");
 		return false;
 	}
-	r = calloc(1, sizeof(*r));
-	if (!r) {
-		(void)snprintf(why, why_bytes, "out of memory");
+	if (!reloading_begin(&d->reloading, d->config, why, why_bytes))
 		return false;
-	}
-	r->daemon = d;
-	r->arguments = d->arguments;
-	d->reloading = r;
 	service_reloading(&d->service);
-	if (uv_queue_work(&d->loop, &r->work, read_config, on_config_read) < 0) {
-		d->reloading = NULL;
-		free(r);
-		(void)snprintf(why, why_bytes, "no thread could be started");
-		return false;
-	}
 	return true;
+}
+
+static bool change(void *userdata, const struct rpc_change *c, char *why, size_t why_bytes)
+{
+	struct daemon *d = userdata;
+	struct reloading_change wanted = { c->section, c->name, c->value, c->uid, c->pid };
+
+	return reloading_change(&d->reloading, d->config, &wanted, why, why_bytes);
 }
 
 /* ---- signals ---- */
@@ -470,9 +410,9 @@ static int make_parts(struct daemon *d)
 	static const struct pg_engine_ops engine_ops = { .lease = rpc_on_lease,
 							 .notify = rpc_on_notify,
 							 .decided = rpc_on_decided };
-	static const struct rpc_ops rpc_ops = { .reload = reload,
-						.drain = drain,
-						.publish = publish };
+	static const struct rpc_ops rpc_ops = {
+		.reload = reload, .change = change, .drain = drain, .publish = publish
+	};
 	struct pg_engine_settings engine = { .cancel_timeout_us = d->config->cancel_timeout_us,
 					     .probe_sql = settle_sql() };
 	struct core_settings core =
@@ -507,6 +447,8 @@ static int make_parts(struct daemon *d)
 	return err_forward(r);
 }
 
+static const struct reloading_ops reloading_ops = { .apply = apply, .done = on_reloaded };
+
 int daemon_new(struct daemon **ret_daemon, struct config *config, const struct arguments *arguments)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
@@ -515,7 +457,8 @@ int daemon_new(struct daemon **ret_daemon, struct config *config, const struct a
 	if (!d)
 		return err_raise(-ENOMEM);
 	d->config = config;
-	d->arguments = arguments;
+	d->reloading =
+		(struct reloading){ &d->loop, arguments, &reloading_ops, d, .under_way = NULL };
 	(void)uv_loop_init(&d->loop);
 	(void)uv_timer_init(&d->loop, &d->stop_timer);
 	(void)uv_check_init(&d->loop, &d->idle_check);
@@ -566,8 +509,7 @@ static void close_own(struct daemon *d)
 	service_deinit(&d->service);
 	publishing_deinit(&d->publishing);
 	observing_deinit(&d->observing);
-	if (d->reloading)
-		d->reloading->daemon = NULL;
+	reloading_deinit(&d->reloading);
 }
 
 struct daemon *daemon_free(struct daemon *d)

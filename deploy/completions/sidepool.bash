@@ -27,6 +27,11 @@ _sidepool_names() {
 	timeout 2 "$program" ${socket:+--socket "$socket"} --timeout 1s --csv "$table" 2>/dev/null | sed -e 1d -e 's/,.*//' -e 's/^"\(.*\)"$/\1/'
 }
 
+# Names of settings, as `sidepool config` has them.
+_sidepool_settings() {
+	timeout 2 "$1" ${2:+--socket "$2"} --timeout 1s config 2>/dev/null | sed -n 's/^\([a-z_]*\) = *.*/\1/p' | sort -u
+}
+
 _sidepool() {
 	local program=${COMP_WORDS[0]} current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command="" socket="" words="" i n=0
@@ -61,6 +66,7 @@ _sidepool() {
 			*POOL*) words=$(_sidepool_names "$program" "$socket" pools) ;;
 			*LEASE*) words=$(_sidepool_names "$program" "$socket" leases) ;;
 			*REQUEST*) words=$(_sidepool_names "$program" "$socket" queries) ;;
+			*NAME*) words=$(_sidepool_settings "$program" "$socket") ;;
 			*FILE*)
 				mapfile -t COMPREPLY < <(compgen -f -- "$current")
 				return

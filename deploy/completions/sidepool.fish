@@ -72,12 +72,25 @@ function __sidepool_names
 	timeout 2 $words[1] $socket --timeout 1s --csv $argv[1] 2>/dev/null | sed -e 1d -e 's/,.*//' -e 's/^"\(.*\)"$/\1/'
 end
 
+# Names of settings, as `sidepool config` has them.
+function __sidepool_settings
+	set -l words (commandline -opc)
+	set -l socket
+	for i in (seq 2 (count $words))
+		if contains -- $words[$i] -s --socket; and test $i -lt (count $words)
+			set socket --socket $words[(math $i + 1)]
+		end
+	end
+	timeout 2 $words[1] $socket --timeout 1s config 2>/dev/null | sed -n 's/^\([a-z_]*\) = *.*/\1/p' | sort -u
+end
+
 complete -c sidepool -f
 complete -c sidepool -n 'string match -q -- "-*" (commandline -ct)' -a '(__sidepool_options)'
 complete -c sidepool -n __sidepool_needs_command -a '(__sidepool_commands)'
 complete -c sidepool -n '__sidepool_argument_is POOL' -a '(__sidepool_names pools)'
 complete -c sidepool -n '__sidepool_argument_is LEASE' -a '(__sidepool_names leases)'
 complete -c sidepool -n '__sidepool_argument_is REQUEST' -a '(__sidepool_names queries)'
+complete -c sidepool -n '__sidepool_argument_is NAME' -a '(__sidepool_settings)'
 complete -c sidepool -n '__sidepool_argument_is FILE' -F
 complete -c sidepool -n '__sidepool_argument_is "|"' -a '(__sidepool_words)'
 complete -c sidepool -s s -l socket -r -F

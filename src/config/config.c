@@ -195,6 +195,7 @@ struct config *config_free(struct config *c)
 	free(c->admin_uids);
 	free(c->admin_gids);
 	free(c->file);
+	free(c->file_text);
 	free(c);
 	return NULL;
 }

@@ -31,8 +31,13 @@ typedef void (*config_mistake_fn)(void *userdata, const struct config_mistake *m
  */
 typedef int (*config_check_conninfo_fn)(const char *conninfo, char *ret_message, size_t n);
 
+struct config_overrides;
+
 struct config_input {
 	const struct arguments *arguments; /* borrowed for the call, as all here; NULL: none */
+	const struct config_overrides *overrides; /* go before all other sources; NULL: none */
+	/* its file is taken as it was read then; NULL: the file is read */
+	const struct config *read_before;
 	char *const *environment;          /* NAME=VALUE strings, NULL at the end */
 	const char *default_file; /* read where it exists and no other is named; NULL: none */
 	config_check_conninfo_fn check_conninfo;

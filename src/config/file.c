@@ -207,43 +207,13 @@ static void read_section_line(struct reader *r, char *line)
 	begin_section(r, line + 1);
 }
 
-static const char *section_form(enum setting_section kind)
-{
-	static const char *const forms[] = { "[sidepool]", "a [pool NAME] section",
-					     "an [application PATTERN] section" };
-
-	return forms[kind];
-}
-
-/* By the section it stands in, else by the others. */
-static const struct setting *guess_setting(const struct reader *r, const char *name)
-{
-	const struct setting *guess = setting_guess(r->kind, name);
-
-	for (enum setting_section i = 0; !guess && i < SETTING_SECTION_N; i++)
-		guess = setting_guess(i, name);
-	return guess;
-}
-
 static void refuse_name(struct reader *r, const char *name)
 {
 	struct place place = here(r);
-	const struct setting *guess = guess_setting(r, name);
+	char message[512];
 
-	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {
-		if (!setting_find(i, name))
-			continue;
-		loader_mistake(r->loader, &place, "%s does not belong here: it is a setting of %s",
-			       name, section_form(i));
-		return;
-	}
-	if (!guess)
-		loader_mistake(r->loader, &place,
-			       "unknown setting \"%s\": sidepoold --help lists all", name);
-	else
-		loader_mistake(r->loader, &place, "unknown setting \"%s\": did you mean %s%s%s?",
-			       name, guess->name, guess->section == r->kind ? "" : " in ",
-			       guess->section == r->kind ? "" : section_form(guess->section));
+	setting_tell_unknown(r->kind, name, message, sizeof(message));
+	loader_mistake(r->loader, &place, "%s", message);
 }
 
 static void refuse_line(struct reader *r, const char *line)
@@ -372,6 +342,20 @@ static void parse(struct loader *l, const char *path, char *text)
 			       &r); /* what it may return was told line by line */
 }
 
+/* The text is kept, so that a later load can be of the same file; a copy is taken apart. */
+void loader_read_text(struct loader *l, const char *path, const char *text)
+{
+	char *copy = strdup(text);
+
+	l->config->file = strdup(path);
+	l->config->file_text = strdup(text);
+	if (copy && l->config->file && l->config->file_text)
+		parse(l, path, copy);
+	else
+		l->error = err_raise(-ENOMEM);
+	free(copy);
+}
+
 /*
  * The whole file with a NUL behind it. Returns 0, 1 if it is too long or holds a NUL, or a negative
  * errno.
@@ -432,7 +416,7 @@ static void read_opened(struct loader *l, const char *path, FILE *f)
 	else if (r < 0)
 		l->error = r;
 	else
-		parse(l, path, (char *)buf_at(&text));
+		loader_read_text(l, path, (char *)buf_at(&text));
 	buf_deinit(&text);
 }
 
@@ -450,7 +434,4 @@ void loader_read_file(struct loader *l, const char *path, bool must_exist)
 	read_opened(l, path, f);
 	check_mode(l, path, f);
 	(void)fclose(f);
-	l->config->file = strdup(path);
-	if (!l->config->file)
-		l->error = err_raise(-ENOMEM);
 }

@@ -15,7 +15,13 @@
 static void read_files(struct loader *l)
 {
 	const char *named = l->input->arguments ? l->input->arguments->config : NULL;
+	const struct config *before = l->input->read_before;
 
+	if (before) {
+		if (before->file)
+			loader_read_text(l, before->file, before->file_text);
+		return;
+	}
 	if (!named)
 		named = loader_getenv(l, "SIDEPOOL_CONFIG");
 	if (named)
@@ -150,9 +156,16 @@ static void resolve(struct loader *l)
 static void load(struct loader *l)
 {
 	static void (*const steps[])(struct loader * l) = {
-		read_files,     ensure_main,          loader_read_environment,
-		read_arguments, loader_read_aliases,  loader_resolve_targets,
-		resolve,        loader_look_up_names, loader_check,
+		read_files,
+		ensure_main,
+		loader_read_environment,
+		read_arguments,
+		loader_read_aliases,
+		loader_apply_overrides,
+		loader_resolve_targets,
+		resolve,
+		loader_look_up_names,
+		loader_check,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps) && !l->error; i++)

@@ -22,6 +22,7 @@ static void put_where(const struct place *p, char *ret_text, size_t n)
 		[CONFIG_SOURCE_FILE] = "",
 		[CONFIG_SOURCE_ENVIRONMENT] = "environment ",
 		[CONFIG_SOURCE_COMMAND_LINE] = "command line",
+		[CONFIG_SOURCE_SET] = "",
 	};
 	bool names_itself = !p || p->source == CONFIG_SOURCE_COMMAND_LINE || !p->where;
 

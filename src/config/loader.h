@@ -45,9 +45,12 @@ const char *loader_getenv(const struct loader *l, const char *name);
 
 /* The steps of config_load(), in their order. */
 void loader_read_file(struct loader *l, const char *path, bool must_exist);
+void loader_read_text(struct loader *l, const char *path,
+		      const char *text); /* of an earlier load */
 void loader_read_environment(struct loader *l);
 bool loader_environment_has_main(const struct loader *l); /* a SIDEPOOL_POOL_... of the pool main */
 void loader_read_aliases(struct loader *l);
+void loader_apply_overrides(struct loader *l);
 void loader_resolve_targets(struct loader *l);
 void loader_look_up_names(struct loader *l);
 void loader_check(struct loader *l);

@@ -20,6 +20,7 @@ static void put_origin(FILE *f, const struct config_origin *o)
 		[CONFIG_SOURCE_FILE] = "",
 		[CONFIG_SOURCE_ENVIRONMENT] = "environment ",
 		[CONFIG_SOURCE_COMMAND_LINE] = "command line",
+		[CONFIG_SOURCE_SET] = "",
 	};
 	bool names_itself = o->source == CONFIG_SOURCE_COMMAND_LINE || !o->where;
 

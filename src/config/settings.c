@@ -136,6 +136,45 @@ const struct setting *setting_guess(enum setting_section section, const char *na
 	return guess;
 }
 
+static const char *section_form(enum setting_section kind)
+{
+	static const char *const forms[] = { "[sidepool]", "a [pool NAME] section",
+					     "an [application PATTERN] section" };
+
+	return forms[kind];
+}
+
+/* By the section it stands in, else by the others. */
+static const struct setting *guess_anywhere(enum setting_section section, const char *name)
+{
+	const struct setting *guess = setting_guess(section, name);
+
+	for (enum setting_section i = 0; !guess && i < SETTING_SECTION_N; i++)
+		guess = setting_guess(i, name);
+	return guess;
+}
+
+void setting_tell_unknown(enum setting_section section, const char *name, char *ret_message,
+			  size_t n)
+{
+	const struct setting *guess = guess_anywhere(section, name);
+
+	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {
+		if (!setting_find(i, name))
+			continue;
+		(void)snprintf(ret_message, n, "%s does not belong here: it is a setting of %s",
+			       name, section_form(i));
+		return;
+	}
+	if (!guess)
+		(void)snprintf(ret_message, n, "unknown setting \"%s\": sidepoold --help lists all",
+			       name);
+	else
+		(void)snprintf(ret_message, n, "unknown setting \"%s\": did you mean %s%s%s?", name,
+			       guess->name, guess->section == section ? "" : " in ",
+			       guess->section == section ? "" : section_form(guess->section));
+}
+
 static void put_upper(char *text, size_t n, const char *s)
 {
 	size_t at = strlen(text);

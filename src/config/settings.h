@@ -102,5 +102,12 @@ void setting_clear(const struct setting *s, void *object);
  */
 const struct setting *setting_guess(enum setting_section section, const char *name);
 
+/*
+ * Says of a name that is none of the section's settings where it belongs, or what was probably
+ * meant.
+ */
+void setting_tell_unknown(enum setting_section section, const char *name, char *ret_message,
+			  size_t n);
+
 /* The variable SIDEPOOL_... that sets it, for the pool `pool`; "" where there is none. */
 void setting_variable(const struct setting *s, const char *pool, char *ret_name, size_t n);

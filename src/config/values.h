@@ -16,6 +16,7 @@ enum config_source {
 	CONFIG_SOURCE_FILE,
 	CONFIG_SOURCE_ENVIRONMENT,
 	CONFIG_SOURCE_COMMAND_LINE,
+	CONFIG_SOURCE_SET, /* by an administrator, while the daemon runs */
 };
 
 /* Where one value is from. */
@@ -146,3 +147,4 @@ struct config {
 	char *file;                    /* owned: that was read, NULL: none */
 	struct config_origin *origins; /* owned */
 };
+	char *file_text;               /* owned, secret: what was in it */

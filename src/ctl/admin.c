@@ -12,7 +12,7 @@
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
 
-static int print(const struct sidepool_reply *reply)
+int ctl_admin_print(const struct sidepool_reply *reply)
 {
 	const struct sidepool_result *r = sidepool_result(reply, 0);
 	int message = sidepool_fnumber(r, "message");
@@ -40,7 +40,7 @@ static int admin(struct ctl *ctl, enum sidepool_admin action, const char *what, 
 	struct sidepool_call call = ctl_call(ctl);
 	struct sidepool_reply *reply =
 		sidepool_wait(ctl->sp, sidepool_admin(ctl->sp, action, what, id, &call));
-	int status = print(reply);
+	int status = ctl_admin_print(reply);
 
 	sidepool_reply_free(reply);
 	return status;

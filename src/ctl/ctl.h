@@ -62,10 +62,15 @@ int ctl_health(struct ctl *ctl);
 int ctl_ping(struct ctl *ctl);
 int ctl_listen(struct ctl *ctl); /* detail 1: events */
 int ctl_admin(struct ctl *ctl);  /* detail: enum sidepool_admin */
+int ctl_set(struct ctl *ctl);
+int ctl_unset(struct ctl *ctl);
 int ctl_breaker(struct ctl *ctl);
 int ctl_kill(struct ctl *ctl);
 int ctl_advise(struct ctl *ctl);
 int ctl_top(struct ctl *ctl);
+
+/* What the daemon says it has done, or why not. Returns the exit status. */
+int ctl_admin_print(const struct sidepool_reply *reply);
 
 /* The options that every request of the command is made with. */
 struct sidepool_call ctl_call(const struct ctl *ctl);

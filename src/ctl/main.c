@@ -40,6 +40,9 @@ static const struct ctl_command commands[] = {
 	  0, ctl_kill, 0 },
 	{ "config", "", "the configuration in force, and where it is from", 0, 0, ctl_admin,
 	  SIDEPOOL_ADMIN_CONFIG },
+	{ "set", "NAME=VALUE", "change a setting until a restart; of --pool or --app", 1, -1,
+	  ctl_set, 0 },
+	{ "unset", "[NAME]", "take such a change back, or all", 0, 1, ctl_unset, 0 },
 	{ "advise", "", "sizes that would do, from what was seen", 0, 0, ctl_advise, 0 },
 	{ "reload", "", "read the configuration again", 0, 0, ctl_admin, SIDEPOOL_ADMIN_RELOAD },
 	{ "drain", "", "stop gracefully, as on SIGTERM", 0, 0, ctl_admin, SIDEPOOL_ADMIN_DRAIN },
@@ -185,10 +188,11 @@ static int find_command(struct ctl *ctl)
 	return -1;
 }
 
-/* For kill it is whom it is about. */
-static const char *application_of(const struct ctl *ctl)
+/* For these, --app and --pool are whom it is about. */
+static bool is_about_others(const struct ctl *ctl)
 {
-	return ctl->command->run == ctl_kill ? NULL : ctl->application;
+	return ctl->command->run == ctl_kill || ctl->command->run == ctl_set ||
+	       ctl->command->run == ctl_unset;
 }
 
 /* top says at once that the daemon is gone, and tries again by itself. */
@@ -199,9 +203,11 @@ static uint32_t reconnect_wait_of(const struct ctl *ctl)
 
 static int open_handle(struct ctl *ctl)
 {
+	bool others = is_about_others(ctl);
 	int r = sidepool_open(SIDEPOOL_OPTIONS(.socket = ctl->socket,
-					       .application = application_of(ctl),
-					       .client_name = "sidepool", .pool = ctl->pool,
+					       .application = others ? NULL : ctl->application,
+					       .client_name = "sidepool",
+					       .pool = others ? NULL : ctl->pool,
 					       .reconnect_wait_ms = reconnect_wait_of(ctl)),
 			      &ctl->sp);
 

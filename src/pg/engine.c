@@ -449,6 +449,11 @@ static void close_handle(struct pg_engine *e, uv_handle_t *handle)
 	uv_close(handle, on_engine_closed);
 }
 
+void pg_engine_configure(struct pg_engine *e, usec cancel_timeout_us)
+{
+	e->settings.cancel_timeout_us = cancel_timeout_us;
+}
+
 struct pg_engine *pg_engine_free(struct pg_engine *e)
 {
 	struct pg_pool *p;

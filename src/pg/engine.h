@@ -96,6 +96,9 @@ int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *c
 		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops,
 		  void *userdata);
 
+/* From now on; what is being cancelled keeps its time. */
+void pg_engine_configure(struct pg_engine *engine, usec cancel_timeout_us);
+
 struct pg_pool_settings {
 	const char *name;     /* copied */
 	const char *conninfo; /* copied */

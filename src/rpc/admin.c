@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/report.h"
 #include "core/breaker.h"
 #include "core/health.h"
 #include "core/lease.h"
+#include "rpc/admin-internal.h"
 #include "rpc/client.h"
 #include "rpc/kinds.h"
 #include "rpc/lease-internal.h"
@@ -76,19 +76,32 @@ void health_handle(struct request *r)
 
 /* ---- Admin ---- */
 
-static void reply_done(struct request *r, const char *sentence)
+void admin_log(const struct request *r, const char *sentence)
+{
+	const struct facts *f = &r->client->facts;
+
+	log_notice(LOG_FIELDS(log_uint("UID", f->uid), log_int("PID", f->pid),
+			      log_str("UNIT", f->unit[0] ? f->unit : NULL),
+			      log_str("APPLICATION", r->client->name)),
+		   "uid %u: %s", (unsigned)f->uid, sentence);
+}
+
+void admin_reply(struct request *r, const char *sentence)
 {
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__AdminReply reply = SIDEPOOL__V1__ADMIN_REPLY__INIT;
 
-	log_notice(LOG_FIELDS(log_uint("UID", r->client->facts.uid),
-			      log_int("PID", r->client->facts.pid)),
-		   "uid %u: %s", (unsigned)r->client->facts.uid, sentence);
 	reply.message = (char *)sentence;
 	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_ADMIN;
 	response.admin = &reply;
 	pg_engine_kick(r->rpc->engine);
 	request_reply(r, &response);
+}
+
+static void reply_done(struct request *r, const char *sentence)
+{
+	admin_log(r, sentence);
+	admin_reply(r, sentence);
 }
 
 /* Calls `fn` for the pool of that name, or for all. False: there is none, which was answered. */
@@ -160,33 +173,6 @@ static void do_pool(struct request *r, const Sidepool__V1__PoolCommand *m)
 	reply_done(r, sentence);
 }
 
-static void do_reload(struct request *r)
-{
-	char why[SENTENCE_BYTES] = "";
-
-	if (!r->rpc->ops->reload(r->rpc->userdata, why, sizeof(why))) {
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
-			     "the old configuration stays in force: %s", why);
-		return;
-	}
-	r->state = REQUEST_WAITING;
-	r->rpc->reload = r;
-}
-
-void rpc_reload_done(struct rpc *rpc, const char *mistake)
-{
-	struct request *r = steal(&rpc->reload);
-
-	if (!r)
-		return;
-	r->state = REQUEST_ENDED;
-	if (mistake)
-		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT,
-			     "the old configuration stays in force: %s", mistake);
-	else
-		reply_done(r, "reloaded the configuration");
-}
-
 static void do_cancel(struct request *r, const Sidepool__V1__CancelRequest *m)
 {
 	struct request *other = queries_find(r->rpc, m->request_id);
@@ -221,27 +207,6 @@ static void do_kill(struct request *r, const Sidepool__V1__KillApplication *m)
 	reply_done(r, sentence);
 }
 
-static void do_config(struct request *r)
-{
-	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
-	Sidepool__V1__AdminReply reply = SIDEPOOL__V1__ADMIN_REPLY__INIT;
-	char *text = NULL;
-	size_t n;
-	FILE *f = open_memstream(&text, &n);
-	bool ok = f && config_print(r->rpc->config, f) == 0;
-
-	ok = f && fclose(f) == 0 && ok;
-	if (ok) {
-		reply.message = text;
-		response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_ADMIN;
-		response.admin = &reply;
-		request_reply(r, &response);
-	} else {
-		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
-	}
-	free(text);
-}
-
 static void do_drain(struct request *r)
 {
 	struct rpc *rpc = r->rpc;
@@ -272,7 +237,7 @@ void admin_handle(struct request *r)
 		do_pool(r, m->pool);
 		break;
 	case SIDEPOOL__V1__ADMIN__ACTION_RELOAD:
-		do_reload(r);
+		admin_reload(r);
 		break;
 	case SIDEPOOL__V1__ADMIN__ACTION_DRAIN:
 		do_drain(r);
@@ -284,7 +249,13 @@ void admin_handle(struct request *r)
 		do_kill(r, m->kill);
 		break;
 	case SIDEPOOL__V1__ADMIN__ACTION_CONFIG:
-		do_config(r);
+		admin_config(r);
+		break;
+	case SIDEPOOL__V1__ADMIN__ACTION_SET:
+		admin_set(r, m->set);
+		break;
+	case SIDEPOOL__V1__ADMIN__ACTION_UNSET:
+		admin_unset(r, m->unset);
 		break;
 	default:
 		request_fail(r, SIDEPOOL_E_INVALID_ARGUMENT, "admin.action is missing or unknown");

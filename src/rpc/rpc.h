@@ -21,10 +21,22 @@ struct pg_pool;
 struct pg_task;
 struct rpc;
 
+/* A setting to be changed by hand, and by whom. */
+struct rpc_change {
+	const char *section; /* borrowed for the call, as all here */
+	const char *name;
+	const char *value; /* NULL: back to what it is without */
+	uint32_t uid;
+	int pid;
+};
+
 /* What only the daemon can do. */
 struct rpc_ops {
 	/* Begins it; rpc_reload_done() follows, always. false: refused, with the reason in `why`. */
 	bool (*reload)(void *userdata, char *why, size_t why_bytes);
+	/* The same for a change by hand. */
+	bool (*change)(void *userdata, const struct rpc_change *change, char *why,
+		       size_t why_bytes);
 	void (*drain)(void *userdata);
 	/* To every subscriber of the events socket. What there is no memory for is lost. */
 	void (*publish)(void *userdata, const void *topic, size_t topic_bytes, const void *body,
@@ -59,8 +71,10 @@ int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools)
 
 void rpc_reconfigure(struct rpc *rpc, const struct config *config);
 
-/* A reload is over, whoever began it. `mistake`: why nothing has changed; NULL: it is in force. */
-void rpc_reload_done(struct rpc *rpc, const char *mistake);
+/*
+ * A reload or a change is over, whoever began it. `sentence` is what was done, or why nothing was.
+ */
+void rpc_reload_done(struct rpc *rpc, bool done, const char *sentence);
 
 /* For sp_server_new(); userdata is the rpc. */
 const struct sp_ops *rpc_sp_ops(void);

@@ -175,3 +175,24 @@ uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const c
 		m.kill = &kill;
 	return ask_message(&a, &m.base);
 }
+
+uint32_t sidepool_set(struct sidepool *sp, const char *section, const char *name, const char *value,
+		      const struct sidepool_call *call)
+{
+	Sidepool__V1__Admin m = SIDEPOOL__V1__ADMIN__INIT;
+	Sidepool__V1__SetSetting set = SIDEPOOL__V1__SET_SETTING__INIT;
+	Sidepool__V1__UnsetSetting unset = SIDEPOOL__V1__UNSET_SETTING__INIT;
+	struct ask a;
+
+	if (!ask_begin(&a, sp, REQUEST_ADMIN, call))
+		return 0;
+	set.section = unset.section = (char *)(section ? section : "");
+	set.name = unset.name = (char *)(name ? name : "");
+	set.value = (char *)(value ? value : "");
+	m.action_case = value ? SIDEPOOL__V1__ADMIN__ACTION_SET : SIDEPOOL__V1__ADMIN__ACTION_UNSET;
+	if (value)
+		m.set = &set;
+	else
+		m.unset = &unset;
+	return ask_message(&a, &m.base);
+}
