@@ -145,6 +145,6 @@ struct config {
 	struct config_application
 		other;                 /* whoever matches none: pattern "*", no minimum, weight 1 */
 	char *file;                    /* owned: that was read, NULL: none */
+	char *file_text;               /* owned, secret: what was in it */
 	struct config_origin *origins; /* owned */
 };
-	char *file_text;               /* owned, secret: what was in it */
