@@ -149,7 +149,7 @@ static void refuse_section(struct reader *r, const char *kind)
 	static const char *const forms[] = { "[sidepool]", "[pool NAME]", "[application PATTERN]" };
 	struct place place = here(r);
 
-	for (size_t i = 0; i < SETTING_SECTION_N; i++) {
+	for (enum setting_section i = 0; i < SETTING_SECTION_N; i++) {
 		if (distance(kind, setting_section_name(i)) > distance_limit(kind))
 			continue;
 		loader_mistake(r->loader, &place, "unknown section [%s]: did you mean %s?", kind,

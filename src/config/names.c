@@ -25,9 +25,12 @@ static int find_name(bool is_group, const char *name, char *buf, size_t n, uint3
 
 	if (r == ERANGE)
 		return -ERANGE;
-	if (!found_user && !found_group)
+	if (found_group)
+		*ret_id = found_group->gr_gid;
+	else if (found_user)
+		*ret_id = found_user->pw_uid;
+	else
 		return 1;
-	*ret_id = is_group ? found_group->gr_gid : found_user->pw_uid;
 	return 0;
 }
 

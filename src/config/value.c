@@ -288,7 +288,7 @@ static int parse_time(const struct setting *s, const char *text, usec *ret_value
 static int parse_ratio(const struct setting *s, const char *text, double *ret_value,
 		       char *ret_message, size_t n)
 {
-	char *end;
+	char *end = NULL;
 	double value = isdigit((unsigned char)*text) ? strtod(text, &end) : -1.0;
 
 	if (value >= 0.0 && !strcmp(end, "%"))

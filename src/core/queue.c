@@ -131,7 +131,7 @@ bool queue_is_entitled(const struct queue *q)
 /* What all connections of the pool together charge in HORIZON_US, per weight. */
 static double horizon(const struct pool *p)
 {
-	return (double)HORIZON_US * MAX(p->n_slots, 1U) / MAX(p->active_weight, 1U);
+	return (double)HORIZON_US * MAX(p->n_slots, 1U) / (double)MAX(p->active_weight, 1U);
 }
 
 static void charge(struct queue *q, usec now)

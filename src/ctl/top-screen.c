@@ -137,7 +137,7 @@ static void put(void *userdata, size_t line, size_t column, unsigned style, cons
 {
 	const struct top_screen *t = userdata;
 
-	(void)attrset(attributes(t, style));
+	(void)attrset((int)attributes(t, style));
 	(void)mvaddnstr((int)line, (int)column, text, (int)bytes);
 }
 

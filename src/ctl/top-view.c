@@ -158,7 +158,7 @@ static void sort_by(struct top_look *look, enum top_section section, int step)
 
 static void focus(struct top_view *v, int step)
 {
-	v->focus = (enum top_section)((v->focus + TOP_SECTION_N + step) % TOP_SECTION_N);
+	v->focus = (enum top_section)((v->focus + TOP_SECTION_N + (unsigned)step) % TOP_SECTION_N);
 }
 
 /* The steps are round: 100 200 500 1000 ... */

@@ -41,7 +41,7 @@ static struct pg_answer *head_of(struct pg_conn *conn)
 
 static struct pg_answer pop(struct pg_conn *conn)
 {
-	struct pg_answer a = *head_of(conn);
+	struct pg_answer a = conn->answers[conn->answers_head];
 
 	conn->answers_head = (conn->answers_head + 1) & (conn->answers_size - 1);
 	conn->answers_count--;

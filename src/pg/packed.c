@@ -77,7 +77,7 @@ static int allocate(struct pg_params *p, uint32_t n)
 		if (!memory)
 			return err_raise(-ENOMEM);
 	}
-	p->values = (const char **)memory;
+	p->values = (const char **)(void *)memory;
 	p->lengths = (int *)(p->values + n);
 	p->formats = p->lengths + n;
 	p->types = (uint32_t *)(p->formats + n);

@@ -18,7 +18,7 @@ struct pg_params {
 	uint8_t *at, *end;
 	int32_t next_length; /* of the value at `at`, whose own place may be overwritten by now */
 	uint32_t n;
-	char small[1024];
+	_Alignas(void *) char small[1024];
 };
 
 /* The check alone: 0 or PG_CALL_E_PARAMETERS. */

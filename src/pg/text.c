@@ -208,8 +208,10 @@ struct pg_text *pg_text_unref(struct pg_text *t)
 static void halve(struct pg_text *t)
 {
 	t->n_runs = 0;
-	for (unsigned i = 0; i < PG_TEXT_RUNS; i++)
-		t->n_runs += t->runs[i] /= 2;
+	for (unsigned i = 0; i < PG_TEXT_RUNS; i++) {
+		t->runs[i] = t->runs[i] >> 1;
+		t->n_runs = (uint16_t)(t->n_runs + t->runs[i]);
+	}
 }
 
 static void count(struct pg_text *t, usec run_us)

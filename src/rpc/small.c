@@ -79,9 +79,9 @@ void hello_handle(struct request *r)
 {
 	const Sidepool__V1__Hello *m = r->message->hello;
 	struct client *c = r->client;
+	uint32_t newest = m->max_version ? m->max_version : WIRE_VERSION;
 
-	if (m->min_version > WIRE_VERSION ||
-	    (m->max_version != 0 && m->max_version < WIRE_VERSION)) {
+	if (m->min_version > WIRE_VERSION || newest < WIRE_VERSION) {
 		request_fail(r, SIDEPOOL_E_UNSUPPORTED,
 			     "the client speaks versions %u to %u, this daemon version %d",
 			     m->min_version, m->max_version, WIRE_VERSION);

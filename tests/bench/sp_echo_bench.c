@@ -43,7 +43,7 @@ static struct {
 	int epoll_fd;
 } bench = { .n_clients = 64, .seconds = 5, .body_bytes = 64, .depth = 1 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	perror(what);
 	exit(EXIT_FAILURE);

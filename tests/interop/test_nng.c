@@ -38,7 +38,7 @@ struct echo {
 	int input; /* closing it stops the child */
 };
 
-static void run_child(struct echo *e, int input[2], int output[2])
+static _Noreturn void run_child(struct echo *e, int input[2], int output[2])
 {
 	if (dup2(input[0], 0) < 0 || dup2(output[1], 1) < 0)
 		_exit(127);

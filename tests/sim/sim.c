@@ -33,7 +33,7 @@ static const struct {
 	{ "pipelining", scenario_pipelining },   { "budget", scenario_budget },
 };
 
-static void usage(const char *name)
+static _Noreturn void usage(const char *name)
 {
 	fprintf(stderr,
 		"usage: %s [--seed N] [--steps N] [--seconds N] [--scenario NAME|all]\nscenarios:",

@@ -413,7 +413,7 @@ static void carry_out(struct world *w, const struct decision *d)
 		carry_out_gone(w, d);
 		break;
 	case DECISION_NONE:
-		demand(w, !"a decision to do nothing");
+		demand(w, false && "a decision to do nothing");
 	}
 }
 

@@ -504,8 +504,10 @@ static void test_mistakes_of_the_caller_are_told_and_not_sent(void **state)
 	struct fixture *f = *state;
 	struct sidepool_lease lease = { { 1, 1, 1, 1, 1, 1 } };
 	static char key[256];
+
+	fixture_ready(f);
 	const uint32_t ids[] = {
-		(fixture_ready(f), sidepool_query(f->sp, NULL, NULL, NULL)),
+		sidepool_query(f->sp, NULL, NULL, NULL),
 		sidepool_query(f->sp, "x", &(struct sidepool_params){ .count = 1 }, NULL),
 		sidepool_query(f->sp, "x", &(struct sidepool_params){ .count = 65536 }, NULL),
 		sidepool_query(f->sp, "x", NULL, &(struct sidepool_call){ .deadline_ms = 1 }),

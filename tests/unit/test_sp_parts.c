@@ -64,7 +64,8 @@ static void test_requests_in_flight_are_a_set(void **state)
 		else
 			assert_int_equal(sp_flight_remove(&f, &pool, &r),
 					 model[i] ? 0 : SP_FLIGHT_E_UNKNOWN);
-		n += (add && !model[i]) - (!add && model[i]);
+		n += add && !model[i];
+		n -= !add && model[i];
 		model[i] = add;
 		assert_int_equal(f.n, n);
 	}

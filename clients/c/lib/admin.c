@@ -49,7 +49,7 @@ uint32_t sidepool_status(struct sidepool *sp, unsigned tables, const struct side
 	if (!ask_begin(&a, sp, REQUEST_STATUS, call))
 		return 0;
 	message.parts = parts;
-	message.waiting_only = tables & SIDEPOOL_WAITING_ONLY;
+	message.waiting_only = (tables & SIDEPOOL_WAITING_ONLY) != 0;
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (tables & 1u << map[i].table)
 			parts[message.n_parts++] = map[i].part;

@@ -323,7 +323,7 @@ static bool read_once(struct sidepool *sp, bool wait)
 	struct connection *c = &sp->connection;
 	long n = inbox_read(&c->inbox, c->fd, wait);
 
-	if (n == -EAGAIN || n == -EWOULDBLOCK)
+	if (n == -EAGAIN)
 		return false;
 	if (n <= 0) {
 		fail(sp, n == -ENOMEM ? SIDEPOOL_E_OUT_OF_MEMORY : SIDEPOOL_E_DAEMON_LOST,

@@ -96,7 +96,7 @@ int outbox_flush(struct sidepool *sp, struct list *queue)
 		n = sendmsg(sp->connection.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		if (n < 0 && errno == EAGAIN)
 			return OUTBOX_E_FULL;
 		if (n < 0)
 			return -errno;

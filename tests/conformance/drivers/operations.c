@@ -17,7 +17,7 @@ struct values {
 	size_t lengths[PARAMETERS_MAX];
 };
 
-static void complain(const char *what, const char *which)
+static _Noreturn void complain(const char *what, const char *which)
 {
 	fprintf(stderr, "%s: %s\n", what, which);
 	exit(2);
