@@ -22,6 +22,7 @@
 
 #include <uv.h>
 
+#include "busy-poll.h"
 #include "config/arguments.h"
 #include "config/config.h"
 #include "core/breaker.h"
@@ -60,6 +61,7 @@ struct daemon {
 	struct pg_pool **pools;
 	size_t n_pools;
 	struct service service;
+	struct busy_poll busy_poll;
 	struct publishing publishing;
 	struct observing observing;
 	uv_signal_t signals[3];
@@ -249,6 +251,7 @@ static unsigned apply(void *userdata, struct config *fresh)
 	}
 	pg_engine_configure(d->engine, fresh->cancel_timeout_us);
 	publishing_configure(&d->publishing, fresh);
+	busy_poll_set(&d->busy_poll, fresh->busy_poll_us);
 	log_setup(fresh->log_level, fresh->log_format);
 	rpc_reconfigure(d->rpc, fresh);
 	config_free(d->retired);
@@ -466,6 +469,7 @@ int daemon_new(struct daemon **ret_daemon, struct config *config, const struct a
 	watch_signals(d);
 	service_init(&d->service, &d->loop, summarize, d);
 	r = make_parts(d);
+	busy_poll_init(&d->busy_poll, &d->loop, d->server, r == 0 ? config->busy_poll_us : 0);
 	if (r < 0)
 		log_error(LOG_NO_FIELDS, "cannot start: %s", strerror(-r));
 	if (r == 0 && add_pools(d) == 0 && listen_somewhere(d) == 0) {
@@ -507,6 +511,7 @@ static void close_own(struct daemon *d)
 	uv_close((uv_handle_t *)&d->stop_timer, NULL);
 	uv_close((uv_handle_t *)&d->idle_check, NULL);
 	service_deinit(&d->service);
+	busy_poll_deinit(&d->busy_poll);
 	publishing_deinit(&d->publishing);
 	observing_deinit(&d->observing);
 	reloading_deinit(&d->reloading);

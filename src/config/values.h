@@ -121,6 +121,7 @@ struct config {
 	usec greeting_timeout_us;
 	usec shutdown_timeout_us;
 	usec cancel_timeout_us;
+	usec busy_poll_us;
 	usec idempotency_ttl_us;
 	uint64_t idempotency_max_bytes;
 	struct config_list admin_users;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Heap, arena, buffer, histogram. */
+/* Heap, arena, buffer, histogram, pace. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "util/buf.h"
 #include "util/heap.h"
 #include "util/hist.h"
+#include "util/pace.h"
 
 enum {
 	NODES = 500,
@@ -264,6 +265,51 @@ static void test_histograms_add_up_and_fade(void **state)
 	assert_int_equal(hist_quantile(&a, 0.99), 10);
 }
 
+static void note_often(struct pace *p, unsigned times, usec waited)
+{
+	while (times-- > 0)
+		pace_note(p, waited, 50);
+}
+
+static void test_short_waits_make_the_pace_quick(void **state)
+{
+	struct pace p = { 0 };
+
+	(void)state;
+	assert_false(pace_is_quick(&p));
+	pace_note(&p, 49, 50);
+	assert_true(pace_is_quick(&p));
+	pace_note(&p, 50, 50);
+	assert_false(pace_is_quick(&p));
+}
+
+/* As when answers come soon and the next question late: half of the polling would be in vain. */
+static void test_every_other_wait_being_long_is_not_quick(void **state)
+{
+	struct pace p = { 0 };
+
+	(void)state;
+	note_often(&p, 1000, 1);
+	for (unsigned i = 0; i < PACE_MOST; i++) {
+		pace_note(&p, 1000, 50);
+		pace_note(&p, 1, 50);
+	}
+	assert_false(pace_is_quick(&p));
+}
+
+static void test_the_past_is_forgotten_soon(void **state)
+{
+	struct pace p = { 0 };
+
+	(void)state;
+	note_often(&p, 1000000, 1000);
+	note_often(&p, PACE_MOST + 1, 1);
+	assert_true(pace_is_quick(&p));
+	note_often(&p, 1000000, 1);
+	note_often(&p, PACE_MOST / 2, 1000);
+	assert_false(pace_is_quick(&p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +323,9 @@ int main(void)
 		cmocka_unit_test(test_quantiles_are_off_by_an_eighth_at_most),
 		cmocka_unit_test(test_every_value_has_a_bucket_that_holds_it),
 		cmocka_unit_test(test_histograms_add_up_and_fade),
+		cmocka_unit_test(test_short_waits_make_the_pace_quick),
+		cmocka_unit_test(test_every_other_wait_being_long_is_not_quick),
+		cmocka_unit_test(test_the_past_is_forgotten_soon),
 	};
 
 	return cmocka_run_group_tests_name("util", tests, NULL, NULL);

@@ -13,7 +13,8 @@ from lib import daemon, processes
 from lib.postgres import Postgres, programs
 from lib.wait import wait_until
 
-CONNECTIONS = 8  # that a pooler has to PostgreSQL
+CONNECTIONS = 8  # that PgBouncer has to PostgreSQL
+OWN_CONNECTIONS = 2  # that sidepool has: more than there are processors gain nothing, and queries of many clients share one
 SESSION_CONNECTIONS = 16  # where each client keeps one
 CLIENTS_MOST = 12000
 
@@ -146,10 +147,10 @@ class Bouncer:
 
 
 class Sidepool(daemon.Daemon):
-    """sidepoold with as many connections as PgBouncer has."""
+    """sidepoold, with fewer connections than PgBouncer has."""
 
-    def __init__(self, database, connections=CONNECTIONS, pool=None):
-        general = {"budget": connections, "max_clients": CLIENTS_MOST}
+    def __init__(self, database, connections=OWN_CONNECTIONS, pool=None, **general):
+        general = {"budget": connections, "max_clients": CLIENTS_MOST, **general}
         super().__init__(config={"sidepool": general, "pool main": {"url": database.url(), **(pool or {})}})
 
     def target(self):

@@ -47,7 +47,7 @@ def name_of(bouncer, how):
 
 
 class Stage:
-    def __init__(self, build, bouncers, scale, connections=servers.CONNECTIONS):
+    def __init__(self, build, bouncers, scale, connections=servers.OWN_CONNECTIONS):
         self.build, self.scale, self.programs, self.connections = build, scale, bouncers, connections
         self.stack = contextlib.ExitStack()
         self.bouncers = []
