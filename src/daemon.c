@@ -29,6 +29,7 @@
 #include "core/core.h"
 #include "core/pool.h"
 #include "inherited.h"
+#include "minute.h"
 #include "observing.h"
 #include "pg/engine.h"
 #include "pg/target.h"
@@ -64,6 +65,7 @@ struct daemon {
 	struct busy_poll busy_poll;
 	struct publishing publishing;
 	struct observing observing;
+	struct minute minute;
 	uv_signal_t signals[3];
 	uv_timer_t stop_timer;
 	uv_check_t idle_check; /* after each turn: is there anything left to finish? */
@@ -251,6 +253,7 @@ static unsigned apply(void *userdata, struct config *fresh)
 	}
 	pg_engine_configure(d->engine, fresh->cancel_timeout_us);
 	publishing_configure(&d->publishing, fresh);
+	minute_configure(&d->minute, fresh->stats_interval_us);
 	busy_poll_set(&d->busy_poll, fresh->busy_poll_us);
 	log_setup(fresh->log_level, fresh->log_format);
 	rpc_reconfigure(d->rpc, fresh);
@@ -405,7 +408,10 @@ static int add_pools(struct daemon *d)
 			return -1;
 		d->n_pools++;
 	}
-	return rpc_set_pools(d->rpc, d->pools, d->n_pools);
+	if (rpc_set_pools(d->rpc, d->pools, d->n_pools) < 0)
+		return -1;
+	return minute_init(&d->minute, &d->loop, d->pools, d->n_pools,
+			   d->config->stats_interval_us);
 }
 
 static int make_parts(struct daemon *d)
@@ -514,6 +520,7 @@ static void close_own(struct daemon *d)
 	busy_poll_deinit(&d->busy_poll);
 	publishing_deinit(&d->publishing);
 	observing_deinit(&d->observing);
+	minute_deinit(&d->minute);
 	reloading_deinit(&d->reloading);
 }
 

@@ -132,6 +132,7 @@ struct config {
 	enum log_format log_format;
 	bool log_statements;
 	bool log_parameters;
+	usec stats_interval_us;
 	usec slow_query_us;
 	double degraded_ratio;
 	double unhealthy_ratio;

@@ -72,6 +72,17 @@ void hist_merge(struct hist *h, const struct hist *other)
 		h->buckets[i] += other->buckets[i];
 }
 
+void hist_since(const struct hist *h, const struct hist *before, struct hist *ret_since)
+{
+	*ret_since = (struct hist){ .sum = h->sum - before->sum };
+	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
+		ret_since->buckets[i] = h->buckets[i] - before->buckets[i];
+		ret_since->count += ret_since->buckets[i];
+		if (ret_since->buckets[i])
+			ret_since->max = i == HIST_BUCKETS - 1 ? h->max : MIN(h->max, bound_of(i));
+	}
+}
+
 void hist_halve(struct hist *h)
 {
 	uint64_t max = 0;

@@ -38,6 +38,9 @@ uint64_t hist_count_to(const struct hist *h, uint64_t bound);
 
 void hist_merge(struct hist *h, const struct hist *other);
 
+/* What was added since `before`, an earlier copy; its `max` is a bound of its highest bucket. */
+void hist_since(const struct hist *h, const struct hist *before, struct hist *ret_since);
+
 /*
  * Forgets half of everything, so that quantiles follow what happens now. `max` becomes the highest
  * bound left.

@@ -265,6 +265,27 @@ static void test_histograms_add_up_and_fade(void **state)
 	assert_int_equal(hist_quantile(&a, 0.99), 10);
 }
 
+static void test_what_came_since_a_copy(void **state)
+{
+	static struct hist h, before, since;
+
+	(void)state;
+	memset(&h, 0, sizeof(h));
+	for (int i = 0; i < 100; i++)
+		hist_add(&h, 1000000);
+	before = h;
+	hist_since(&h, &before, &since);
+	assert_int_equal(since.count, 0);
+	assert_int_equal(hist_quantile(&since, 0.99), 0);
+	for (int i = 0; i < 10; i++)
+		hist_add(&h, 7);
+	hist_since(&h, &before, &since);
+	assert_int_equal(since.count, 10);
+	assert_int_equal(since.sum, 70);
+	assert_int_equal(since.max, 7);
+	assert_int_equal(hist_quantile(&since, 0.99), 7);
+}
+
 static void note_often(struct pace *p, unsigned times, usec waited)
 {
 	while (times-- > 0)
@@ -323,6 +344,7 @@ int main(void)
 		cmocka_unit_test(test_quantiles_are_off_by_an_eighth_at_most),
 		cmocka_unit_test(test_every_value_has_a_bucket_that_holds_it),
 		cmocka_unit_test(test_histograms_add_up_and_fade),
+		cmocka_unit_test(test_what_came_since_a_copy),
 		cmocka_unit_test(test_short_waits_make_the_pace_quick),
 		cmocka_unit_test(test_every_other_wait_being_long_is_not_quick),
 		cmocka_unit_test(test_the_past_is_forgotten_soon),
