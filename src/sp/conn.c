@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sp/state.h"
@@ -325,6 +326,13 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init((char *)space, (unsigned)MIN(len, (size_t)1 << 30));
 }
 
+static void take_bytes(struct sp_conn *c, uint8_t *data, size_t n)
+{
+	c->server->counts.received_bytes_total += n;
+	sp_frame_feed(&c->frame, data, n);
+	parse(c);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct sp_conn *c = from_handle(stream);
@@ -335,9 +343,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		sp_conn_close(c);
 		return;
 	}
-	c->server->counts.received_bytes_total += (uint64_t)n;
-	sp_frame_feed(&c->frame, (uint8_t *)buf->base, (size_t)n);
-	parse(c);
+	take_bytes(c, (uint8_t *)buf->base, (size_t)n);
 }
 
 static void unpause(struct sp_conn *c)
@@ -359,6 +365,25 @@ static int send_greeting(struct sp_conn *c)
 	int r = uv_try_write((uv_stream_t *)&c->pipe, &greeting, 1);
 
 	return r < 0 ? r : r == SP_GREETING_BYTES ? 0 : UV_EPIPE;
+}
+
+/*
+ * Most peers have greeted by now, and asked something: that is read without waiting for the loop to
+ * tell of it, and our greeting leaves with the answers. It goes at once to a peer that waits for it.
+ */
+static void greet(struct sp_conn *c, int fd)
+{
+	struct sp_server *s = c->server;
+	ssize_t n = recv(fd, s->read_buffer, SP_READ_BUFFER_BYTES, MSG_DONTWAIT);
+
+	if (n <= 0) {
+		if (send_greeting(c) < 0)
+			sp_conn_close(c);
+	} else if (sp_reply_greeting(c) < 0) {
+		sp_conn_fail(c, &s->counts.overflows_total, "no memory for a greeting");
+	} else {
+		take_bytes(c, s->read_buffer, (size_t)n);
+	}
 }
 
 static void conn_init(struct sp_conn *c, struct sp_server *s, const struct sp_peer *peer)
@@ -384,7 +409,7 @@ void sp_conn_start(struct sp_server *s, int fd, const struct sp_peer *peer)
 		sp_conn_close(c);
 		return;
 	}
-	if (send_greeting(c) < 0 || uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0) {
+	if (uv_read_start((uv_stream_t *)&c->pipe, on_alloc, on_read) < 0) {
 		sp_conn_close(c);
 		return;
 	}
@@ -393,6 +418,7 @@ void sp_conn_start(struct sp_server *s, int fd, const struct sp_peer *peer)
 			     log_uint("UID", peer->uid)),
 		  "accepted");
 	sp_expiry_update(c, true);
+	greet(c, fd);
 }
 
 void sp_conn_finish(struct sp_conn *c)

@@ -6,10 +6,12 @@
  * meanwhile, and the memory stays warm.
  */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "sp/state.h"
+#include "util/error.h"
 #include "util/macro.h"
 
 enum {
@@ -182,6 +184,20 @@ static void commit(struct sp_conn *c, size_t body_len)
 		(void)offer(c);
 	if (c->output.bytes > s->settings.max_output_bytes)
 		c->congested = true;
+}
+
+int sp_reply_greeting(struct sp_conn *c)
+{
+	struct sp_server *s = c->server;
+	uint8_t *at = sp_output_reserve(&c->output, &s->pool, SP_GREETING_BYTES);
+
+	if (!at)
+		return err_raise(-ENOMEM);
+	memcpy(at, sp_greeting_rep, SP_GREETING_BYTES);
+	sp_output_commit(&c->output, &s->pool, SP_GREETING_BYTES);
+	s->counts.output_bytes += SP_GREETING_BYTES;
+	sp_conn_mark_dirty(c);
+	return 0;
 }
 
 /* What follows from one request less in flight. */

@@ -137,6 +137,8 @@ void sp_conn_may_pause(struct sp_conn *c);
 void sp_conn_doom(struct sp_conn *c, const char *why);
 
 /* reply.c */
+/* Puts our greeting in front of the answers. Returns 0 or -ENOMEM. */
+int sp_reply_greeting(struct sp_conn *c);
 /* Has sp_conn_flush() called before the loop sleeps. */
 void sp_conn_mark_dirty(struct sp_conn *c);
 /* Offers the output to the kernel. May close the connection. */
