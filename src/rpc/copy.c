@@ -96,21 +96,34 @@ static void tell_ready(struct request *r, const struct pg_result *ready)
 	request_reply_first(r, &response);
 }
 
+/*
+ * Statements ahead of it in the same text may have written, and PostgreSQL may be done before the
+ * cancel comes.
+ */
+static void refuse_direction(struct request *r, const struct pg_result *ready)
+{
+	failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
+		    "FROM STDIN goes by CopyIn, TO STDOUT by CopyOut, and neither by Query");
+	r->failure.outcome = FAILURE_FAILED;
+	if (pg_result_is_copy_in(ready))
+		(void)pg_call_copy_end(&r->call, "the daemon cannot take the data");
+	else
+		request_break_off(r);
+}
+
 static void begin(struct request *r, const struct pg_result *ready)
 {
 	if (!fits(r, ready)) {
-		failure_set(
-			&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
-			"FROM STDIN goes by CopyIn, TO STDOUT by CopyOut, and neither by Query");
-		r->failure.outcome = FAILURE_FAILED;
-	} else if (r->abandoned || r->cancelled || r->timed_out || !stream_new(r)) {
-		r->dropping = true;
-	} else {
+		refuse_direction(r, ready);
+		return;
+	}
+	if (!r->abandoned && !r->cancelled && !r->timed_out && stream_new(r)) {
 		tell_ready(r, ready);
 		if (r->kind == &copy_in_kind)
 			stream_await(r->stream);
 		return;
 	}
+	r->dropping = true;
 	if (pg_result_is_copy_in(ready))
 		(void)pg_call_copy_end(&r->call, "the daemon cannot take the data");
 	else

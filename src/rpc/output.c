@@ -196,6 +196,8 @@ void output_rows(struct output *o, const struct output_statement *s, const struc
 	size_t n = pg_packed_bytes(rows);
 	uint8_t *at;
 
+	if (o->copy) /* it has no rows: who sends some ahead of its data is no PostgreSQL */
+		return;
 	open_result(o, s);
 	tell_columns(o, s, rows);
 	at = buf_reserve(&o->rows, n);
@@ -237,17 +239,19 @@ void output_tag(struct output *o, const struct output_statement *s, const char *
 void output_notice(struct output *o, const struct pg_result *notice)
 {
 	struct buf fields = BUF_NULL;
-	size_t n;
-	uint8_t *at;
+	size_t n, all;
+	uint8_t *at = NULL, *end;
 
-	if (failure_pack_sql(notice, &fields) == 0) {
+	if (failure_pack_sql(notice, &fields) == 0 && buf_len(&fields) > 0) {
 		n = pb_bytes_bytes(NOTICE_FIELDS, buf_len(&fields));
-		at = buf_reserve(&o->notices, n + pb_head_bytes(RESULT_NOTICES, n));
-		if (at) {
-			uint8_t *end = pb_bytes(pb_head(at, RESULT_NOTICES, n), NOTICE_FIELDS,
-						buf_at(&fields), buf_len(&fields));
-			buf_added(&o->notices, (size_t)(end - at));
-		}
+		all = pb_head_bytes(RESULT_NOTICES, n) + n;
+		if (buf_len(&o->notices) + all <= OUTPUT_NOTICES_MOST_BYTES)
+			at = buf_reserve(&o->notices, all);
+	}
+	if (at) {
+		end = pb_bytes(pb_head(at, RESULT_NOTICES, n), NOTICE_FIELDS, buf_at(&fields),
+			       buf_len(&fields));
+		buf_added(&o->notices, (size_t)(end - at));
 	}
 	buf_deinit(&fields);
 }

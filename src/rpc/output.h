@@ -14,6 +14,11 @@
 struct pg_result;
 struct failure;
 
+enum {
+	/* PostgreSQL sends as many as it likes; those beyond are dropped */
+	OUTPUT_NOTICES_MOST_BYTES = 65536,
+};
+
 struct output {
 	struct buf results; /* complete `results` fields of a Response */
 	/* The Result in progress. */
@@ -60,6 +65,7 @@ void output_complete(struct output *o, const struct output_statement *s,
 /* The end of a statement whose answer was lost, but not what it did. */
 void output_tag(struct output *o, const struct output_statement *s, const char *tag);
 
+/* Dropped where the chunk has OUTPUT_NOTICES_MOST_BYTES of them. */
 void output_notice(struct output *o, const struct pg_result *notice);
 
 /* A failed statement of a batch that is not atomic. */
