@@ -20,9 +20,9 @@
  *    blocks for one answer; an event loop gets the answers from sidepool_dispatch() instead. Any
  *    number may be in flight.
  *  - Every request ends in exactly one reply, also when it fails, and the library never sends a
- *    request a second time. (One exception that cannot do harm: where a statement went out as an id
- *    and the daemon answers UNKNOWN_STATEMENT, which by definition means that it was not sent on,
- *    the text follows.)
+ *    request a second time. (Two exceptions that cannot do harm, because by the daemon's own word
+ *    nothing ran: where a statement went out as an id and the answer is UNKNOWN_STATEMENT, the text
+ *    follows; and where a daemon that leaves answers SHUTTING_DOWN, the next one gets the request.)
  *  - No thread, no signal, no global state. A handle and what came from it belong to one thread at
  *    a time; different handles are independent.
  *  - After fork() the child gets SIDEPOOL_E_FORKED from its parent's handles: it closes them (which
@@ -46,7 +46,11 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-struct sidepool; /* a handle: at most one connection to the daemon, and what is in flight on it */
+/*
+ * A handle: a connection to the daemon, and what is in flight on it. While a daemon leaves there is
+ * its connection too, for the leases and streams that live on there, and one to the next daemon.
+ */
+struct sidepool;
 
 /*
  * How a handle shall be. Zero and NULL mean the default. Write SIDEPOOL_OPTIONS(.pool = "main"), or
@@ -63,11 +67,12 @@ struct sidepool_options {
 	uint32_t deadline_ms;       /* for calls that have none; what the settings say */
 	uint32_t grace_ms;          /* how long after its deadline an answer is awaited; 1000 */
 	uint32_t connect_wait_ms;   /* how long to try a first connect while nobody listens; 0 */
-	uint32_t reconnect_wait_ms; /* the same after a connection broke (daemons restart); 10000 */
-	uint32_t statement_cache;   /* statements whose ids are kept; 256 */
-	uint32_t max_in_flight;     /* requests without a reply yet; 4096, at most 65535 */
-	uint32_t keep_bytes;        /* memory that a free reply or request keeps at most; 16384 */
-	unsigned no_reconnect : 1;  /* once its connection broke, the handle is of no more use */
+	uint32_t
+		reconnect_wait_ms; /* the same when a daemon broke off or leaves (restarts); 10000 */
+	uint32_t statement_cache;  /* statements whose ids are kept; 256 */
+	uint32_t max_in_flight;    /* requests without a reply yet; 4096, at most 65535 */
+	uint32_t keep_bytes;       /* memory that a free reply or request keeps at most; 16384 */
+	unsigned no_reconnect : 1;       /* one connection: broken, the handle is of no more use */
 	unsigned no_statement_cache : 1; /* always send the text */
 };
 
@@ -110,9 +115,9 @@ struct sidepool *sidepool_close(struct sidepool *sp);
  */
 
 /*
- * The socket, or -1 while there is none. It stays the library's: do not read, write or close it. A
- * new connection is a new number; an old one stays open until the next sidepool_dispatch(), so that
- * it can be taken out of the loop in time.
+ * The socket, or -1 while there is none; an epoll set while there is more than one. It stays the
+ * library's: do not read, write or close it. A new connection is a new number; an old one stays open
+ * until the next sidepool_dispatch(), so that it can be taken out of the loop in time.
  */
 int sidepool_fd(const struct sidepool *sp);
 
@@ -152,7 +157,10 @@ enum sidepool_connection_state {
 
 enum sidepool_connection_state sidepool_connection_state(const struct sidepool *sp);
 
-/* Grows by one with each connection made: leases and streams of an earlier one are gone. */
+/*
+ * Grows by one with each connection made. Leases and streams of an earlier one are gone, or will be
+ * when the daemon at its other end has left.
+ */
 uint64_t sidepool_connection_number(const struct sidepool *sp);
 
 /*

@@ -14,7 +14,7 @@ uint32_t sidepool_connect(struct sidepool *sp, const struct sidepool_call *call)
 		return 0;
 	ask_no_lease(&a);
 	id = ask_end(&a);
-	if (sp->connection.state == CONNECTION_READY)
+	if (sp->connection->state == CONNECTION_READY)
 		hello_answer(sp);
 	return id;
 }

@@ -2,8 +2,8 @@
 /*
  * The promise of at most once is kept here. A request whose frame has left completely ends with its
  * answer or with an unknown outcome; one that has not (a daemon does not act on a part of a
- * message) may go out on another connection. The single request that is sent twice is one that the
- * daemon refused with UNKNOWN_STATEMENT, that is, before it did anything.
+ * message) may go out on another connection. What is sent twice is what a daemon refused before it
+ * did anything, by its own word: with UNKNOWN_STATEMENT, or with SHUTTING_DOWN.
  */
 #include "answer.h"
 
@@ -66,7 +66,7 @@ static void learn(const struct request *q, const struct sidepool_reply *reply)
 }
 
 /* A stream's next chunk leaves out the columns that its last result has. */
-static void follow_stream(struct sidepool *sp, const struct request *q,
+static void follow_stream(struct sidepool *sp, struct connection *c, const struct request *q,
 			  struct sidepool_reply *reply)
 {
 	uint64_t id = reply->stream.private_[0];
@@ -74,21 +74,29 @@ static void follow_stream(struct sidepool *sp, const struct request *q,
 
 	if (id == 0) {
 		if (q->stream != 0 && q->kind == REQUEST_FETCH)
-			streams_remove(&sp->streams, q->stream);
+			streams_remove(&c->streams, q->stream);
 		return;
 	}
-	if (n > 0 && streams_set(&sp->streams, id, reply->results[n - 1].columns) < 0)
+	if (n > 0 && streams_set(&c->streams, id, reply->results[n - 1].columns) < 0)
 		reply_fail(reply, error_out_of_memory());
-	reply->stream.private_[1] = sp->connection.number;
+	reply->stream.private_[1] = c->number;
 	reply->stream.private_[2] = (uintptr_t)sp;
 }
 
-static void stamp_lease(struct sidepool *sp, struct sidepool_reply *reply)
+static void stamp_lease(struct sidepool *sp, const struct connection *c,
+			struct sidepool_reply *reply)
 {
 	if (reply->lease.private_[0] == 0)
 		return;
-	reply->lease.private_[4] = sp->connection.number;
+	reply->lease.private_[4] = c->number;
 	reply->lease.private_[5] = (uintptr_t)sp;
+}
+
+static void queue_again(struct sidepool *sp, struct request *q)
+{
+	list_remove(&q->link);
+	q->on = 0;
+	request_queue(&sp->requests, q, &sp->requests.queued);
 }
 
 /* The daemon refused the id before it did anything: the text follows. */
@@ -101,20 +109,55 @@ static bool send_text(struct sidepool *sp, struct request *q, struct sidepool_re
 	if (q->frame.failed)
 		return false;
 	sidepool_reply_free(reply);
-	list_remove(&q->link);
-	request_queue(&sp->requests, q);
+	queue_again(sp, q);
 	return true;
 }
 
-static struct columns *known_columns(const struct sidepool *sp, const struct request *q)
+static bool says_shutting_down(const struct sidepool_reply *reply)
 {
-	return q->kind == REQUEST_FETCH ? streams_columns(&sp->streams, q->stream) : q->known;
+	return sidepool_code(reply) == SIDEPOOL_E_SHUTTING_DOWN &&
+	       sidepool_error_outcome(sidepool_error(reply)) == SIDEPOOL_OUTCOME_NOT_SENT;
 }
 
-bool answer_message(struct sidepool *sp, struct request *q, struct sidepool_reply *reply,
-		    size_t len)
+/* Whether there is time for another daemon, counted from the first that refused it. */
+static bool has_time(const struct sidepool *sp, struct request *q)
 {
-	int r = reply_parse(reply, len, known_columns(sp, q));
+	uint64_t now = sp->now_us();
+
+	if (q->refused_us == 0)
+		q->refused_us = now;
+	return now - q->refused_us < sp->settings.reconnect_wait_ms * USEC_PER_MS;
+}
+
+/* The daemon leaves and did nothing: the next one gets it, unless it is about something of this. */
+static bool send_to_next(struct sidepool *sp, struct connection *c, struct request *q,
+			 struct sidepool_reply *reply)
+{
+	uint32_t retry_after_ms = sidepool_error_retry_after_ms(sidepool_error(reply));
+	bool again;
+
+	if (!sp->settings.reconnect || !says_shutting_down(reply) || !leaving_begin(sp, c))
+		return false;
+	again = q->connection == 0 && has_time(sp, q);
+	if (again) {
+		sidepool_reply_free(reply);
+		queue_again(sp, q);
+		answer_rewrite(sp, q);
+	}
+	if (!list_empty(&sp->requests.queued))
+		connection_start_later(sp, retry_after_ms * USEC_PER_MS);
+	return again;
+}
+
+static struct columns *known_columns(const struct connection *c, const struct request *q)
+{
+	return q->kind == REQUEST_FETCH ? streams_columns(&c->streams, q->stream) : q->known;
+}
+
+bool answer_message(struct sidepool *sp, struct connection *c, struct request *q,
+		    struct sidepool_reply *reply, size_t len)
+{
+	int r = reply_parse(reply, len, known_columns(c, q));
 
 	if (r < 0) {
 		end_with(sp, q, reply, error_out_of_memory());
@@ -125,37 +168,36 @@ bool answer_message(struct sidepool *sp, struct request *q, struct sidepool_repl
 			 violation("the daemon's answer is not a sidepool.v1.Response"));
 		return false;
 	}
-	if (send_text(sp, q, reply))
+	if (send_text(sp, q, reply) || send_to_next(sp, c, q, reply))
 		return true;
-	learn(q, reply);
-	follow_stream(sp, q, reply);
-	stamp_lease(sp, reply);
+	if (c == sp->connection)
+		learn(q, reply);
+	follow_stream(sp, c, q, reply);
+	stamp_lease(sp, c, reply);
 	request_complete(&sp->requests, q, reply);
 	return true;
 }
 
-static void lose_sent(struct sidepool *sp, int code, const char *why)
+static void lose_sent(struct sidepool *sp, uint64_t number, int code, const char *why)
 {
-	requests_forgive(&sp->requests);
-	while (!list_empty(&sp->requests.sent))
-		answer_error(sp, container_of(sp->requests.sent.next, struct request, link), code,
-			     SIDEPOOL_OUTCOME_UNKNOWN,
-			     "the connection to %s was lost before the answer: %s",
-			     sp->settings.address.sun_path, why);
+	struct list *l, *next;
+
+	requests_forgive(&sp->requests, number);
+	for (l = sp->requests.sent.next; l != &sp->requests.sent; l = next) {
+		struct request *q = container_of(l, struct request, link);
+
+		next = l->next;
+		if (q->on == number)
+			answer_error(sp, q, code, SIDEPOOL_OUTCOME_UNKNOWN,
+				     "the connection to %s was lost before the answer: %s",
+				     sp->settings.address.sun_path, why);
+	}
 }
 
-/* Not sent: it goes out on the next connection, unless it is about something of the old one. */
-static void requeue(struct sidepool *sp, struct request *q)
+void answer_rewrite(struct sidepool *sp, struct request *q)
 {
-	bool about_lease = q->kind != REQUEST_FETCH && q->kind != REQUEST_COPY_DATA;
-
-	if (q->connection != 0) {
-		answer_error(sp, q, about_lease ? SIDEPOOL_E_LEASE_LOST : SIDEPOOL_E_UNKNOWN_STREAM,
-			     SIDEPOOL_OUTCOME_NOT_SENT, "the %s went with the connection to %s",
-			     about_lease ? "lease" : "stream", sp->settings.address.sun_path);
-		return;
-	}
 	q->sent = 0;
+	q->on = 0;
 	if (q->by_id || (q->known && q->statement))
 		encode_query_again(q);
 	if (q->frame.failed)
@@ -163,17 +205,46 @@ static void requeue(struct sidepool *sp, struct request *q)
 			     "no memory to write the request again");
 }
 
-void answer_lost(struct sidepool *sp, int code, const char *why)
+/* It was about something that is gone. */
+static void lose_bound(struct sidepool *sp, struct request *q)
 {
-	struct list *l, *next;
+	bool about_lease = q->kind != REQUEST_FETCH && q->kind != REQUEST_COPY_DATA;
 
-	lose_sent(sp, code, why);
-	for (l = sp->requests.queued.next; l != &sp->requests.queued; l = next) {
-		next = l->next;
-		requeue(sp, container_of(l, struct request, link));
+	answer_error(sp, q, about_lease ? SIDEPOOL_E_LEASE_LOST : SIDEPOOL_E_UNKNOWN_STREAM,
+		     SIDEPOOL_OUTCOME_NOT_SENT, "the %s went with the connection to %s",
+		     about_lease ? "lease" : "stream", sp->settings.address.sun_path);
+}
+
+/* Not sent: it goes out on the next connection, unless it is about something of the old one. */
+static void requeue(struct sidepool *sp, struct request *q)
+{
+	if (q->kind == REQUEST_CANCEL)
+		q->connection = 0; /* and the next daemon finds nothing to cancel */
+	if (q->connection != 0) {
+		lose_bound(sp, q);
+		return;
 	}
-	statements_forget_ids(&sp->statements);
-	streams_clear(&sp->streams);
+	list_remove(&q->link);
+	list_append(&sp->requests.queued, &q->link);
+	answer_rewrite(sp, q);
+}
+
+static void requeue_all(struct sidepool *sp, struct list *queue)
+{
+	struct list waiting;
+
+	list_init(&waiting);
+	list_splice(&waiting, queue);
+	while (!list_empty(&waiting))
+		requeue(sp, container_of(waiting.next, struct request, link));
+}
+
+void answer_lost(struct sidepool *sp, struct connection *c, int code, const char *why)
+{
+	lose_sent(sp, c->number, code, why);
+	requeue_all(sp, connection_queue(sp, c));
+	if (c == sp->connection)
+		statements_forget_ids(&sp->statements);
 }
 
 void answer_queued(struct sidepool *sp, int code, const char *format, ...)

@@ -51,11 +51,10 @@ static void check_lease(struct ask *a)
 		ask_fail(a, SIDEPOOL_E_UNKNOWN_LEASE, "the lease is empty");
 	else if (lease[5] != (uintptr_t)a->sp)
 		ask_fail(a, SIDEPOOL_E_UNKNOWN_LEASE, "the lease was taken with another handle");
-	else if (lease[4] != a->sp->connection.number ||
-		 a->sp->connection.state != CONNECTION_READY)
+	else if (!connection_find(a->sp, lease[4]))
 		ask_fail(a, SIDEPOOL_E_LEASE_LOST,
 			 "the lease went with the connection that it was taken on");
-	a->q->connection = a->sp->connection.number;
+	a->q->connection = lease[4];
 }
 
 static void check_call(struct ask *a)
@@ -128,6 +127,17 @@ void ask_no_lease(struct ask *a)
 		invalid(a, "this request takes no lease, acquire or finish");
 }
 
+/* What is bound to a connection was found to have it, a moment ago. */
+static void queue(struct sidepool *sp, struct request *q)
+{
+	struct connection *c = q->connection ? connection_find(sp, q->connection) : sp->connection;
+
+	request_queue(&sp->requests, q, connection_queue(sp, c));
+	if (c == sp->connection)
+		connection_start(sp);
+	watch_update(sp);
+}
+
 uint32_t ask_end(struct ask *a)
 {
 	if (a->q->frame.failed)
@@ -136,8 +146,7 @@ uint32_t ask_end(struct ask *a)
 		answer_error(a->sp, a->q, a->code, SIDEPOOL_OUTCOME_NOT_SENT, "%s", a->why);
 		return a->q->id;
 	}
-	request_queue(&a->sp->requests, a->q);
-	connection_start(a->sp);
+	queue(a->sp, a->q);
 	return a->q->id;
 }
 
@@ -153,11 +162,12 @@ uint64_t ask_stream(struct ask *a, const struct sidepool_stream *stream)
 		ask_fail(a, SIDEPOOL_E_UNKNOWN_STREAM, "the stream is empty");
 	else if (stream->private_[2] != (uintptr_t)a->sp)
 		ask_fail(a, SIDEPOOL_E_UNKNOWN_STREAM, "the stream is of another handle");
-	else if (stream->private_[1] != a->sp->connection.number ||
-		 a->sp->connection.state != CONNECTION_READY)
+	else if (!connection_find(a->sp, stream->private_[1]))
 		ask_fail(a, SIDEPOOL_E_UNKNOWN_STREAM,
 			 "the stream went with the connection that it was opened on");
-	a->q->connection = a->sp->connection.number;
-	a->q->stream = stream ? stream->private_[0] : 0;
+	if (!stream)
+		return 0;
+	a->q->connection = stream->private_[1];
+	a->q->stream = stream->private_[0];
 	return a->q->stream;
 }

@@ -41,7 +41,7 @@ uint32_t sidepool_cancel(struct sidepool *sp, uint32_t id, const struct sidepool
 	victim = requests_find(&sp->requests, id);
 	if (a.code != 0)
 		return ask_end(&a);
-	if (!victim || victim == a.q || victim == sp->connection.hello ||
+	if (!victim || victim == a.q || victim == sp->connection->hello ||
 	    victim->state == REQUEST_DONE)
 		return found(&a, false);
 	if (victim->state == REQUEST_QUEUED && victim->sent == 0) {
@@ -49,6 +49,7 @@ uint32_t sidepool_cancel(struct sidepool *sp, uint32_t id, const struct sidepool
 			     "the request was cancelled before it was sent");
 		return found(&a, true);
 	}
+	a.q->connection = victim->on;
 	message.request_id = id;
 	return ask_message(&a, &message.base);
 }
@@ -65,5 +66,8 @@ uint32_t sidepool_cancel_lease(struct sidepool *sp, const struct sidepool_lease 
 		ask_fail(&a, SIDEPOOL_E_UNKNOWN_LEASE, "the lease is empty");
 	else
 		message.lease_id = sidepool_lease_id(lease);
+	if (a.code == 0 && lease->private_[5] == (uintptr_t)sp &&
+	    connection_find(sp, lease->private_[4]))
+		a.q->connection = lease->private_[4];
 	return ask_message(&a, &message.base);
 }

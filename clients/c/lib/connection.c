@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * NONE -> (WAITING <->) GREETING -> HELLO -> READY, and from each of them back to NONE, or on to
- * WAITING when something is queued and there is still time to try again. A Unix socket connects at
+ * WAITING when something is queued and there is still time to try again. From READY it may also be
+ * left (leaving.h), and is READY still until the daemon closes it. A Unix socket connects at
  * once or not at all: EAGAIN means that the daemon's backlog is full, ECONNREFUSED and ENOENT that
  * nobody listens, which is how a daemon looks that restarts. Greeting and Hello leave together, so
  * that all of it takes one round trip.
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -32,60 +34,85 @@ enum {
 };
 
 static const uint64_t HANDSHAKE_US = 10 * USEC_PER_SEC;
+static const char NOT_ASKED[] = "an answer came that nobody had asked for";
 
 static const uint8_t our_greeting[8] = { 0x00, 'S', 'P', 0x00, 0x00, 0x30, 0x00, 0x00 };
 static const uint8_t their_greeting[8] = { 0x00, 'S', 'P', 0x00, 0x00, 0x31, 0x00, 0x00 };
 
-void connection_init(struct connection *c)
+struct connection *connection_new(void)
 {
-	*c = (struct connection){ .fd = -1,
-				  .dying_fd = -1,
-				  .max_message_bytes = MESSAGE_BYTES_DEFAULT };
+	struct connection *c = malloc(sizeof(*c));
+
+	if (!c)
+		return NULL;
+	*c = (struct connection){ .fd = -1, .max_message_bytes = MESSAGE_BYTES_DEFAULT };
+	list_init(&c->queued);
+	return c;
 }
 
-void connection_bury(struct connection *c)
+static bool is_current(const struct sidepool *sp, const struct connection *c)
 {
-	if (c->dying_fd >= 0)
-		close(c->dying_fd);
-	c->dying_fd = -1;
+	return c == sp->connection;
+}
+
+struct list *connection_queue(struct sidepool *sp, struct connection *c)
+{
+	return is_current(sp, c) ? &sp->requests.queued : &c->queued;
+}
+
+static bool is_it(const struct connection *c, uint64_t number)
+{
+	return c->state == CONNECTION_READY && c->number == number;
+}
+
+struct connection *connection_find(struct sidepool *sp, uint64_t number)
+{
+	if (is_it(sp->connection, number))
+		return sp->connection;
+	for (size_t i = 0; i < sp->leaving.count; i++)
+		if (is_it(sp->leaving.left[i], number))
+			return sp->leaving.left[i];
+	return NULL;
 }
 
 /* A loop may still watch the socket, so it stays open until the next dispatch. */
-static void drop_socket(struct sidepool *sp)
+static void drop_socket(struct sidepool *sp, struct connection *c)
 {
-	struct connection *c = &sp->connection;
-
-	connection_bury(c);
-	c->dying_fd = c->fd;
+	if (c->fd >= 0) {
+		watch_remove(sp, c);
+		watch_close_later(&sp->watch, c->fd);
+	}
 	c->fd = -1;
 	c->full = false;
 	inbox_reset(&c->inbox);
+	bytes_deinit(&c->rest);
+	streams_clear(&c->streams);
 	if (c->hello)
 		request_free(&sp->requests, c->hello);
 	c->hello = NULL;
 }
 
-void connection_deinit(struct sidepool *sp)
+struct connection *connection_free(struct sidepool *sp, struct connection *c)
 {
-	struct connection *c = &sp->connection;
-
-	drop_socket(sp);
-	connection_bury(c);
+	if (!c)
+		return NULL;
+	drop_socket(sp, c);
 	inbox_deinit(&c->inbox);
 	hello_free(c);
-	c->state = CONNECTION_NONE;
+	free(c);
+	return NULL;
 }
 
 static void fail_queued(struct sidepool *sp, int code, const char *why)
 {
-	sp->connection.state = CONNECTION_NONE;
+	sp->connection->state = CONNECTION_NONE;
 	answer_queued(sp, code, "%s: %s", sp->settings.address.sun_path, why);
 }
 
 /* This attempt failed, in a way that time may mend. */
 static void try_later(struct sidepool *sp, const char *why)
 {
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 	uint64_t now = sp->now_us();
 
 	if (now >= c->give_up_us) {
@@ -147,7 +174,7 @@ static int greet(struct sidepool *sp)
 	fd = open_socket(&sp->settings.address);
 	r = fd < 0 ? fd : say_hello(sp, fd, hello);
 	if (r == 0) {
-		sp->connection.hello = hello;
+		sp->connection->hello = hello;
 		return fd;
 	}
 	request_free(&sp->requests, hello);
@@ -156,15 +183,28 @@ static int greet(struct sidepool *sp)
 	return r;
 }
 
+static void begin_handshake(struct sidepool *sp, int fd)
+{
+	struct connection *c = sp->connection;
+	int r;
+
+	c->fd = fd;
+	c->state = CONNECTION_GREETING;
+	c->timer_us = sp->now_us() + HANDSHAKE_US;
+	r = watch_add(sp, c);
+	if (r == 0)
+		return;
+	drop_socket(sp, c);
+	fail_queued(sp, SIDEPOOL_E_DAEMON_UNREACHABLE, strerror(-r));
+}
+
 static void attempt(struct sidepool *sp)
 {
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 	int fd = greet(sp);
 
 	if (fd >= 0) {
-		c->fd = fd;
-		c->state = CONNECTION_GREETING;
-		c->timer_us = sp->now_us() + HANDSHAKE_US;
+		begin_handshake(sp, fd);
 		return;
 	}
 	if (fd == -EAGAIN)
@@ -178,42 +218,53 @@ static void attempt(struct sidepool *sp)
 		fail_queued(sp, SIDEPOOL_E_DAEMON_UNREACHABLE, strerror(-fd));
 }
 
-static void start(struct sidepool *sp)
+/* From now on it may take so long. */
+static void start_clock(struct sidepool *sp)
 {
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 	const struct settings *s = &sp->settings;
 	uint64_t wait_ms = c->number > 0 ? s->reconnect_wait_ms : s->connect_wait_ms;
 
 	c->started_us = sp->now_us();
 	c->give_up_us = c->started_us + wait_ms * USEC_PER_MS;
 	c->backoff_us = 0;
-	attempt(sp);
 }
 
 void connection_start(struct sidepool *sp)
 {
-	if (sp->connection.state == CONNECTION_BROKEN)
-		answer_queued(sp, sp->connection.broken_code, "%s: the connection was lost",
+	if (sp->connection->state == CONNECTION_BROKEN)
+		answer_queued(sp, sp->connection->broken_code, "%s: the connection was lost",
 			      sp->settings.address.sun_path);
-	else if (sp->connection.state == CONNECTION_NONE)
-		start(sp);
+	else if (sp->connection->state == CONNECTION_NONE) {
+		start_clock(sp);
+		attempt(sp);
+	}
+}
+
+void connection_start_later(struct sidepool *sp, uint64_t delay_us)
+{
+	struct connection *c = sp->connection;
+
+	if (c->state != CONNECTION_NONE)
+		return;
+	start_clock(sp);
+	c->timer_us = c->started_us + MIN(delay_us, (uint64_t)BACKOFF_MAX_US);
+	c->state = CONNECTION_WAITING;
 }
 
 /* Before it was ready: nothing but our own Hello can have been sent. */
 static void lost_in_handshake(struct sidepool *sp, const char *why)
 {
-	drop_socket(sp);
+	drop_socket(sp, sp->connection);
 	try_later(sp, why);
 }
 
-static void lost(struct sidepool *sp, int code, const char *why)
+static void lost(struct sidepool *sp, struct connection *c, int code, const char *why)
 {
-	struct connection *c = &sp->connection;
-
-	drop_socket(sp);
+	drop_socket(sp, c);
 	c->state = CONNECTION_NONE;
-	answer_lost(sp, code, why);
-	if (!sp->settings.reconnect) {
+	answer_lost(sp, c, code, why);
+	if (!sp->settings.reconnect) { /* then no connection is ever left, and it is the only one */
 		c->state = CONNECTION_BROKEN;
 		c->broken_code = code;
 	}
@@ -221,27 +272,27 @@ static void lost(struct sidepool *sp, int code, const char *why)
 		connection_start(sp);
 }
 
-static void fail(struct sidepool *sp, int code, const char *why)
+static void fail(struct sidepool *sp, struct connection *c, int code, const char *why)
 {
-	if (sp->connection.state == CONNECTION_READY) {
-		lost(sp, code, why);
+	if (c->state == CONNECTION_READY) {
+		lost(sp, c, code, why);
 	} else if (code == SIDEPOOL_E_DAEMON_LOST) {
 		lost_in_handshake(sp, why);
 	} else {
-		drop_socket(sp);
+		drop_socket(sp, c);
 		fail_queued(sp, code, why);
 	}
 }
 
 static void check_greeting(struct sidepool *sp)
 {
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 	uint8_t greeting[sizeof(their_greeting)];
 
 	if (inbox_greeting(&c->inbox, greeting) != 0)
 		return;
 	if (memcmp(greeting, their_greeting, sizeof(greeting)) != 0) {
-		fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "what listens there is not sidepoold");
+		fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION, "what listens there is not sidepoold");
 		return;
 	}
 	c->state = CONNECTION_HELLO;
@@ -250,17 +301,18 @@ static void check_greeting(struct sidepool *sp)
 /* Takes the reply. */
 static void take_hello(struct sidepool *sp, struct sidepool_reply *reply, size_t len)
 {
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 	int r = hello_take(sp, reply, len);
 
 	if (r == HELLO_E_LATER) {
 		lost_in_handshake(sp, "the daemon is shutting down");
 	} else if (r == HELLO_E_REFUSED) {
-		drop_socket(sp);
+		drop_socket(sp, c);
 		c->state = CONNECTION_NONE;
 		hello_refuse(sp, reply);
 	} else if (r != 0) {
-		fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "the answer to Hello is not a HelloReply");
+		fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION,
+		     "the answer to Hello is not a HelloReply");
 	} else {
 		request_free(&sp->requests, c->hello);
 		c->hello = NULL;
@@ -272,28 +324,31 @@ static void take_hello(struct sidepool *sp, struct sidepool_reply *reply, size_t
 }
 
 /* Takes the reply. */
-static void take_message(struct sidepool *sp, uint32_t id, struct sidepool_reply *reply, size_t len)
+static void take_message(struct sidepool *sp, struct connection *c, uint32_t id,
+			 struct sidepool_reply *reply, size_t len)
 {
 	struct request *q = requests_find(&sp->requests, id);
 
-	if (q && q == sp->connection.hello) {
+	if (q && q == c->hello) {
 		take_hello(sp, reply, len);
-	} else if (q && (q->state == REQUEST_ABANDONED || q->owed)) {
+	} else if (!q || q->on != c->number) {
+		sidepool_reply_free(reply);
+		fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION, NOT_ASKED);
+	} else if (q->state == REQUEST_ABANDONED || q->owed) {
 		q->owed = false;
 		if (q->state == REQUEST_ABANDONED)
 			request_free(&sp->requests, q);
 		sidepool_reply_free(reply);
-	} else if (!q || q->state != REQUEST_SENT) {
+	} else if (q->state != REQUEST_SENT) {
 		sidepool_reply_free(reply);
-		fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "an answer came that nobody had asked for");
-	} else if (!answer_message(sp, q, reply, len)) {
-		fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "an answer could not be read");
+		fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION, NOT_ASKED);
+	} else if (!answer_message(sp, c, q, reply, len)) {
+		fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION, "an answer could not be read");
 	}
 }
 
-static void take_messages(struct sidepool *sp)
+static void take_messages(struct sidepool *sp, struct connection *c)
 {
-	struct connection *c = &sp->connection;
 	struct sidepool_reply *reply;
 	uint32_t id;
 	size_t len;
@@ -304,75 +359,68 @@ static void take_messages(struct sidepool *sp)
 		if (r == INBOX_E_MORE)
 			return;
 		if (r < 0)
-			fail(sp, SIDEPOOL_E_OUT_OF_MEMORY, "no memory for an answer");
+			fail(sp, c, SIDEPOOL_E_OUT_OF_MEMORY, "no memory for an answer");
 		else if (r == INBOX_E_BROKEN)
-			fail(sp, SIDEPOOL_E_PROTOCOL_VIOLATION, "what came is not a message");
+			fail(sp, c, SIDEPOOL_E_PROTOCOL_VIOLATION, "what came is not a message");
 		else
-			take_message(sp, id, reply, len);
+			take_message(sp, c, id, reply, len);
 	}
 }
 
-static bool is_open(const struct sidepool *sp)
-{
-	return sp->connection.fd >= 0;
-}
-
 /* Returns whether more may be there. */
-static bool read_once(struct sidepool *sp, bool wait)
+static bool read_once(struct sidepool *sp, struct connection *c, bool wait)
 {
-	struct connection *c = &sp->connection;
 	long n = inbox_read(&c->inbox, c->fd, wait);
 
 	if (n == -EAGAIN)
 		return false;
 	if (n <= 0) {
-		fail(sp, n == -ENOMEM ? SIDEPOOL_E_OUT_OF_MEMORY : SIDEPOOL_E_DAEMON_LOST,
+		fail(sp, c, n == -ENOMEM ? SIDEPOOL_E_OUT_OF_MEMORY : SIDEPOOL_E_DAEMON_LOST,
 		     n == 0 ? "the daemon closed it" : strerror((int)-n));
 		return false;
 	}
 	if (c->state == CONNECTION_GREETING)
 		check_greeting(sp);
-	take_messages(sp);
+	take_messages(sp, c);
 	return c->inbox.filled;
 }
 
-void connection_read(struct sidepool *sp, bool wait)
+void connection_read(struct sidepool *sp, struct connection *c, bool wait)
 {
-	for (int i = 0; i < READS_MAX && is_open(sp); i++)
-		if (!read_once(sp, wait && i == 0))
+	for (int i = 0; i < READS_MAX && c->fd >= 0; i++)
+		if (!read_once(sp, c, wait && i == 0))
 			return;
 }
 
 /* What the daemon still said before it closed is read first: it may have answered. */
-static void send_failed(struct sidepool *sp, int error)
+static void send_failed(struct sidepool *sp, struct connection *c, int error)
 {
-	int fd = sp->connection.fd;
+	int fd = c->fd;
 
-	connection_read(sp, false);
-	if (sp->connection.fd == fd) /* a new one has another number: the old is still open */
-		fail(sp, SIDEPOOL_E_DAEMON_LOST, strerror(error));
+	connection_read(sp, c, false);
+	if (c->fd == fd) /* a new one has another number: the old is still open */
+		fail(sp, c, SIDEPOOL_E_DAEMON_LOST, strerror(error));
 }
 
-void connection_flush(struct sidepool *sp)
+void connection_flush(struct sidepool *sp, struct connection *c)
 {
-	struct connection *c = &sp->connection;
 	int r;
 
 	if (c->state != CONNECTION_READY)
 		return;
-	r = outbox_flush(sp, &sp->requests.queued);
+	r = outbox_flush(sp, c, connection_queue(sp, c));
 	c->full = r == OUTBOX_E_FULL;
 	if (r < 0)
-		send_failed(sp, -r);
+		send_failed(sp, c, -r);
 }
 
 uint64_t connection_due_us(const struct sidepool *sp)
 {
-	switch (sp->connection.state) {
+	switch (sp->connection->state) {
 	case CONNECTION_WAITING:
 	case CONNECTION_GREETING:
 	case CONNECTION_HELLO:
-		return sp->connection.timer_us;
+		return sp->connection->timer_us;
 	default:
 		return USEC_NEVER;
 	}
@@ -384,8 +432,9 @@ void connection_tick(struct sidepool *sp)
 
 	if (due == USEC_NEVER || sp->now_us() < due)
 		return;
-	if (sp->connection.state == CONNECTION_WAITING)
+	if (sp->connection->state == CONNECTION_WAITING)
 		attempt(sp);
 	else
-		fail(sp, SIDEPOOL_E_DAEMON_LOST, "the daemon does not answer the greeting");
+		fail(sp, sp->connection, SIDEPOOL_E_DAEMON_LOST,
+		     "the daemon does not answer the greeting");
 }

@@ -14,6 +14,7 @@
 #include "answer.h"
 #include "error.h"
 #include "fork.h"
+#include "outbox.h"
 #include "util/macro.h"
 
 static uint64_t clock_us(void)
@@ -43,7 +44,12 @@ int sidepool_open(const struct sidepool_options *options, struct sidepool **ret_
 	}
 	sp->generation = fork_generation();
 	sp->now_us = clock_us;
-	connection_init(&sp->connection);
+	sp->connection = connection_new();
+	if (!sp->connection) {
+		free(sp);
+		return SIDEPOOL_E_OUT_OF_MEMORY;
+	}
+	watch_init(&sp->watch);
 	/* One more than the program may have, for Hello. */
 	requests_init(&sp->requests, sp->settings.max_in_flight + 1, sp->settings.keep_bytes);
 	replies_init(&sp->replies, sp->settings.keep_bytes);
@@ -86,16 +92,17 @@ static void destroy(struct sidepool *sp)
 	bool ours = handle_usable(sp) != SIDEPOOL_E_FORKED;
 
 	sp->closing = true;
-	connection_deinit(sp);
+	leaving_deinit(sp);
+	sp->connection = connection_free(sp, sp->connection);
+	watch_deinit(&sp->watch);
 	close_all(sp, &sp->requests.sent, SIDEPOOL_OUTCOME_UNKNOWN);
 	close_all(sp, &sp->requests.queued, SIDEPOOL_OUTCOME_NOT_SENT);
-	requests_forgive(&sp->requests);
+	requests_forgive(&sp->requests, 0);
 	if (ours)
 		handle_deliver(sp);
 	throw_away(sp, &sp->requests.done);
 	throw_away(sp, &sp->requests.ready);
 	statements_deinit(&sp->statements);
-	streams_clear(&sp->streams);
 	requests_deinit(&sp->requests);
 	replies_deinit(&sp->replies);
 	free(sp);
@@ -132,16 +139,12 @@ void handle_deliver(struct sidepool *sp)
 
 int sidepool_fd(const struct sidepool *sp)
 {
-	return sp->connection.fd;
+	return sp->watch.fd >= 0 ? sp->watch.fd : sp->connection->fd;
 }
 
 short sidepool_events(const struct sidepool *sp)
 {
-	bool wants_out = sp->connection.state == CONNECTION_READY
-				 ? !list_empty(&sp->requests.queued)
-				 : sp->connection.full;
-
-	return wants_out ? POLLIN | POLLOUT : POLLIN;
+	return sp->watch.fd >= 0 ? POLLIN : watch_events(sp, sp->connection);
 }
 
 static uint64_t due_us(const struct sidepool *sp)
@@ -169,7 +172,7 @@ int sidepool_timeout_ms(const struct sidepool *sp)
 /* The daemon had its time and the grace. What it still answers finds nobody. */
 static void give_up(struct sidepool *sp, struct request *q)
 {
-	if (q->state == REQUEST_QUEUED) {
+	if (q->state == REQUEST_QUEUED && !outbox_keep_rest(sp, q)) {
 		answer_error(sp, q, SIDEPOOL_E_DAEMON_UNREACHABLE, SIDEPOOL_OUTCOME_NOT_SENT,
 			     "the deadline passed before the request could be sent to %s",
 			     sp->settings.address.sun_path);
@@ -198,23 +201,43 @@ static void expire(struct sidepool *sp)
 	}
 }
 
+/* A connection that is left meanwhile joins the list; it was not read twice then. */
+static void read_all(struct sidepool *sp, bool wait)
+{
+	struct connection *current = sp->connection;
+	size_t n = sp->leaving.count;
+
+	for (size_t i = 0; i < n; i++)
+		connection_read(sp, sp->leaving.left[i], false);
+	connection_read(sp, current, wait);
+}
+
+static void flush_all(struct sidepool *sp)
+{
+	for (size_t i = 0; i < sp->leaving.count; i++)
+		connection_flush(sp, sp->leaving.left[i]);
+	connection_flush(sp, sp->connection);
+	watch_update(sp);
+}
+
 /* One turn; `wait` lets it sleep in reading. */
 static int turn(struct sidepool *sp, short revents, bool wait)
 {
-	connection_bury(&sp->connection);
+	watch_bury(&sp->watch);
 	connection_tick(sp);
 	if (revents & ~POLLOUT)
-		connection_read(sp, wait);
-	connection_flush(sp);
+		read_all(sp, wait);
+	flush_all(sp);
 	expire(sp);
 	handle_deliver(sp);
-	connection_flush(sp);
+	flush_all(sp);
 	if (sp->closing) {
 		destroy(sp);
 		return SIDEPOOL_E_CLOSED;
 	}
-	return sp->connection.state == CONNECTION_BROKEN ? sp->connection.broken_code
-							 : SIDEPOOL_E_OK;
+	leaving_sweep(sp);
+	return sp->connection->state == CONNECTION_BROKEN ? sp->connection->broken_code
+							  : SIDEPOOL_E_OK;
 }
 
 int sidepool_dispatch(struct sidepool *sp, short revents)
@@ -231,13 +254,13 @@ int sidepool_flush(struct sidepool *sp)
 	int r = handle_usable(sp);
 
 	if (r == SIDEPOOL_E_OK)
-		connection_flush(sp);
+		flush_all(sp);
 	return r;
 }
 
 enum sidepool_connection_state sidepool_connection_state(const struct sidepool *sp)
 {
-	switch (sp->connection.state) {
+	switch (sp->connection->state) {
 	case CONNECTION_NONE:
 		return SIDEPOOL_CONNECTION_NONE;
 	case CONNECTION_READY:
@@ -251,7 +274,7 @@ enum sidepool_connection_state sidepool_connection_state(const struct sidepool *
 
 uint64_t sidepool_connection_number(const struct sidepool *sp)
 {
-	return sp->connection.number;
+	return sp->connection->number;
 }
 
 /* A reply that says that `id` cannot be waited for. */
@@ -303,7 +326,7 @@ static int wait_turn(struct sidepool *sp)
 
 	timeout = sidepool_timeout_ms(sp);
 	p = (struct pollfd){ .fd = sidepool_fd(sp), .events = sidepool_events(sp) };
-	if (timeout < 0 && p.fd >= 0 && p.events == POLLIN)
+	if (timeout < 0 && p.fd >= 0 && p.events == POLLIN && sp->watch.fd < 0)
 		return turn(sp, POLLIN, true);
 	if (poll(&p, 1, timeout) < 0)
 		p.revents = 0;
@@ -330,7 +353,7 @@ struct sidepool_reply *sidepool_wait(struct sidepool *sp, uint32_t id)
 		return reply_no_handle();
 	reply = refuse_wait(sp, id);
 	while (!reply) {
-		connection_flush(sp); /* which may end it already */
+		flush_all(sp); /* which may end it already */
 		reply = sidepool_take(sp, id);
 		if (reply)
 			break;
@@ -359,14 +382,16 @@ void sidepool_drop(struct sidepool *sp, uint32_t id)
 {
 	struct request *q = requests_find(&sp->requests, id);
 
-	if (!q || q->state == REQUEST_ABANDONED || q == sp->connection.hello)
+	if (!q || q->state == REQUEST_ABANDONED || q == sp->connection->hello)
 		return;
 	if (q->state == REQUEST_DONE)
 		sidepool_reply_free(q->reply);
+	else
+		outbox_keep_rest(sp, q);
 	request_abandon(&sp->requests, q);
 }
 
 size_t sidepool_in_flight(const struct sidepool *sp)
 {
-	return sp->requests.in_use - (sp->connection.hello ? 1 : 0);
+	return sp->requests.in_use - (sp->connection->hello ? 1 : 0);
 }

@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include "connection.h"
+#include "leaving.h"
 #include "reply.h"
 #include "request.h"
 #include "settings.h"
 #include "sidepool.h"
 #include "statements.h"
-#include "streams.h"
+#include "watch.h"
 
 struct sidepool {
 	uint32_t generation;      /* of the process that opened it, see fork.h */
@@ -22,11 +23,12 @@ struct sidepool {
 	const char *here;         /* borrowed: call site of the next request, or NULL */
 	uint64_t (*now_us)(void); /* the monotonic clock; tests have their own */
 	struct settings settings;
-	struct connection connection;
+	struct connection *connection; /* owned: the one that takes new requests */
+	struct leaving leaving;
+	struct watch watch;
 	struct requests requests;
 	struct replies replies;
 	struct statements statements;
-	struct streams streams;
 };
 
 /* SIDEPOOL_E_OK, SIDEPOOL_E_FORKED or SIDEPOOL_E_CLOSED. */

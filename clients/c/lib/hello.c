@@ -48,7 +48,7 @@ void hello_free(struct connection *c)
 int hello_take(struct sidepool *sp, struct sidepool_reply *reply, size_t len)
 {
 	Sidepool__V1__Response *response;
-	struct connection *c = &sp->connection;
+	struct connection *c = sp->connection;
 
 	if (reply_parse(reply, len, NULL) != 0)
 		return HELLO_E_MALFORMED;
@@ -96,7 +96,7 @@ static void answer_connect(struct sidepool *sp, struct request *q)
 {
 	struct sidepool_reply *reply = reply_new(&sp->replies);
 
-	if (reply && parse_as_reply(&sp->connection, reply) != 0)
+	if (reply && parse_as_reply(sp->connection, reply) != 0)
 		reply_fail(reply, error_out_of_memory());
 	request_complete(&sp->requests, q, reply ? reply : reply_out_of_memory());
 }
@@ -116,31 +116,31 @@ void hello_answer(struct sidepool *sp)
 
 const char *sidepool_daemon_version(const struct sidepool *sp)
 {
-	return sp->connection.daemon ? sp->connection.daemon->daemon_version : NULL;
+	return sp->connection->daemon ? sp->connection->daemon->daemon_version : NULL;
 }
 
 const char *sidepool_events_url(const struct sidepool *sp)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection.daemon;
+	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
 
 	return daemon && *daemon->events_url ? daemon->events_url : NULL;
 }
 
 const char *sidepool_application(const struct sidepool *sp)
 {
-	return sp->connection.daemon ? sp->connection.daemon->application : NULL;
+	return sp->connection->daemon ? sp->connection->daemon->application : NULL;
 }
 
 const char *sidepool_pool(const struct sidepool *sp, unsigned index)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection.daemon;
+	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
 
 	return daemon && index < daemon->n_pools ? daemon->pools[index] : NULL;
 }
 
 const char *sidepool_parameter(const struct sidepool *sp, const char *name)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection.daemon;
+	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
 
 	for (size_t i = 0; daemon && i < daemon->n_parameters; i++)
 		if (strcmp(daemon->parameters[i]->name, name) == 0)
@@ -150,7 +150,7 @@ const char *sidepool_parameter(const struct sidepool *sp, const char *name)
 
 int sidepool_has_feature(const struct sidepool *sp, const char *name)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection.daemon;
+	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
 
 	for (size_t i = 0; daemon && i < daemon->n_features; i++)
 		if (strcmp(daemon->features[i], name) == 0)
@@ -160,5 +160,5 @@ int sidepool_has_feature(const struct sidepool *sp, const char *name)
 
 uint32_t sidepool_max_message_bytes(const struct sidepool *sp)
 {
-	return sp->connection.max_message_bytes;
+	return sp->connection->max_message_bytes;
 }

@@ -2,9 +2,12 @@
 #pragma once
 /* From queued requests to the socket: many in one system call, none of them copied. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
+struct connection;
 struct list;
+struct request;
 struct sidepool;
 
 enum {
@@ -16,4 +19,10 @@ enum {
  * is up or that are longer than the daemon takes end as not sent. Returns 0 when nothing is left,
  * OUTBOX_E_FULL, or a negative errno that ends the connection.
  */
-int outbox_flush(struct sidepool *sp, struct list *queue);
+int outbox_flush(struct sidepool *sp, struct connection *c, struct list *queue);
+
+/*
+ * Nobody waits for `q` any more. If a part of it is out, the rest has to follow: what comes behind
+ * it would be taken for it. Returns whether that is so; the daemon will answer it then.
+ */
+bool outbox_keep_rest(struct sidepool *sp, struct request *q);

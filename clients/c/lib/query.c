@@ -23,6 +23,8 @@ static void use_cache(struct ask *a, const char *sql, const struct sidepool_para
 	struct statement_key key = { .text = sql, .len = strlen(sql) };
 	struct request *q = a->q;
 
+	if (q->connection != 0 && q->connection != a->sp->connection->number)
+		return; /* a daemon that leaves: its ids are forgotten */
 	if (params && params->types) {
 		key.types = params->types;
 		key.n_types = params->count;

@@ -115,7 +115,7 @@ void request_free(struct requests *r, struct request *q)
 	statement_unref(q->statement);
 	columns_unref(q->known);
 	bytes_reset(&q->frame, r->keep_bytes);
-	*q = (struct request){ .id = q->id, .frame = q->frame };
+	*q = (struct request){ .id = q->id, .frame = q->frame, .on = owed ? q->on : 0 };
 	if (owed) {
 		q->state = REQUEST_ABANDONED;
 		list_append(&r->sent, &q->link);
@@ -135,11 +135,11 @@ struct request *requests_find(const struct requests *r, uint32_t id)
 	return q->id == id && q->state != REQUEST_FREE ? q : NULL;
 }
 
-void request_queue(struct requests *r, struct request *q)
+void request_queue(struct requests *r, struct request *q, struct list *queue)
 {
 	q->state = REQUEST_QUEUED;
 	q->sent = 0;
-	list_append(&r->queued, &q->link);
+	list_append(queue, &q->link);
 	if (q->deadline_us != 0 && !heap_linked(&q->timer))
 		heap_insert(&r->timers, &q->timer);
 }
@@ -166,23 +166,31 @@ void request_abandon(struct requests *r, struct request *q)
 	request_free(r, q);
 }
 
-static void forgive(struct list *list)
+static bool is_on(const struct request *q, uint64_t on)
 {
-	for (struct list *l = list->next; l != list; l = l->next)
-		container_of(l, struct request, link)->owed = false;
+	return on == 0 || q->on == on;
 }
 
-void requests_forgive(struct requests *r)
+static void forgive(struct list *list, uint64_t on)
+{
+	for (struct list *l = list->next; l != list; l = l->next) {
+		struct request *q = container_of(l, struct request, link);
+
+		q->owed &= !is_on(q, on);
+	}
+}
+
+void requests_forgive(struct requests *r, uint64_t on)
 {
 	struct list *l, *next;
 
-	forgive(&r->done);
-	forgive(&r->ready);
+	forgive(&r->done, on);
+	forgive(&r->ready, on);
 	for (l = r->sent.next; l != &r->sent; l = next) {
 		struct request *q = container_of(l, struct request, link);
 
 		next = l->next;
-		if (q->state == REQUEST_ABANDONED)
+		if (q->state == REQUEST_ABANDONED && is_on(q, on))
 			request_free(r, q);
 	}
 }

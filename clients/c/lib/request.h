@@ -20,7 +20,7 @@ struct statement;
 
 enum request_state {
 	REQUEST_FREE = 0,
-	REQUEST_QUEUED,    /* requests::queued; nothing or a part of it is sent */
+	REQUEST_QUEUED,    /* requests::queued or connection::queued; nothing or a part is sent */
 	REQUEST_SENT,      /* requests::sent */
 	REQUEST_ABANDONED, /* requests::sent; nobody waits, but the daemon will answer */
 	REQUEST_DONE,      /* requests::done or ::ready: has its reply */
@@ -42,6 +42,8 @@ struct request {
 	uint64_t deadline_us; /* 0: none */
 	uint64_t expires_us;  /* when it is given up */
 	uint64_t connection;  /* it makes sense on this one only; 0: on any */
+	uint64_t on;          /* the connection that it, or a part of it, was sent on; 0: none */
+	uint64_t refused_us;  /* when a daemon that leaves refused it first; 0: none did */
 	struct sidepool_reply *reply;
 
 	/* Query: how it was encoded, for the case that the daemon wants the text after all. */
@@ -61,7 +63,7 @@ struct requests {
 	size_t keep_bytes;
 	size_t in_use; /* whose reply somebody still wants */
 	struct list free;
-	struct list queued;
+	struct list queued; /* for any connection, or bound to the one that takes new requests */
 	struct list sent;
 	struct list done;  /* complete: the callback is to be called */
 	struct list ready; /* complete: somebody will ask */
@@ -91,8 +93,8 @@ void request_free(struct requests *r, struct request *q);
 /* NULL for an id that is not in use. */
 struct request *requests_find(const struct requests *r, uint32_t id);
 
-/* Puts it at the end of the queue, and starts its timer. */
-void request_queue(struct requests *r, struct request *q);
+/* Puts it at the end of that queue, and starts its timer. */
+void request_queue(struct requests *r, struct request *q, struct list *queue);
 
 /* Takes it out of queue or sent list, stops its timer, and hands it on with its reply. */
 void request_complete(struct requests *r, struct request *q, struct sidepool_reply *reply);
@@ -103,9 +105,11 @@ void request_mark_sent(struct requests *r, struct request *q);
 /* Its owner wants no answer: frees it, or keeps the id from use until the daemon has answered. */
 void request_abandon(struct requests *r, struct request *q);
 
-/* The daemon owes nothing any more: the connection is gone. Frees those that only waited for that.
+/*
+ * The daemon at the other end of the connection `on` (0: of any) owes nothing any more: it is gone.
+ * Frees those that only waited for that.
  */
-void requests_forgive(struct requests *r);
+void requests_forgive(struct requests *r, uint64_t on);
 
 /*
  * Writes what stands in front of the message: header, id and the time that is left. Returns the
