@@ -16,6 +16,7 @@ enum {
 	GAP = 1,
 	TEXT_WIDTH_MIN = 10,
 	TEXT_WIDTH_KEPT = 20,
+	TEXT_WIDTH_LAST = 4,
 	HEAD_BYTES = 48,
 	CELL_BYTES = 24,
 };
@@ -119,16 +120,21 @@ static void drop_columns(struct grid *g, size_t room)
 	}
 }
 
-static void shrink(struct grid *g, size_t room)
+/* Cuts the widest text until all fit, or all texts are cut to `most` or to what they are worth. */
+static void shrink(struct grid *g, size_t room, size_t most)
 {
 	for (;;) {
 		size_t sum = 0, widest = TOP_COLUMNS_MAX;
 
 		for (size_t c = 0; c < g->table->n_columns; c++) {
+			size_t down_to = least(g, c);
+
 			if (!g->shown[c])
 				continue;
+			if (g->table->columns[c].kind == TOP_TEXT && down_to > most)
+				down_to = most;
 			sum += g->widths[c] + (sum ? GAP : 0);
-			if (g->widths[c] > least(g, c) &&
+			if (g->widths[c] > down_to &&
 			    (widest == TOP_COLUMNS_MAX || g->widths[c] > g->widths[widest]))
 				widest = c;
 		}
@@ -165,13 +171,17 @@ static void put_cell(const struct top_sink *sink, size_t line, size_t column, un
 {
 	size_t len = strlen(text), used = text_width(text, len), at, fit;
 
+	if (column >= sink->columns)
+		return;
+	if (width > sink->columns - column)
+		width = sink->columns - column;
 	if (used <= width) {
 		top_put(sink, line, right ? column + width - used : column, style, text);
 		return;
 	}
 	fit = text_fit(text, len, width > 0 ? width - 1 : 0);
 	at = column + text_width(text, fit);
-	if (fit > 0 && at <= sink->columns && line < sink->lines)
+	if (fit > 0 && line < sink->lines)
 		sink->put(sink->userdata, line, column, style, text, fit);
 	if (width > 0)
 		top_put(sink, line, at, style, "…");
@@ -226,7 +236,8 @@ void top_section_draw(struct top_view *v, const struct top_sample *s, enum top_s
 	g.n_shown = n - look->first < place->lines ? n - look->first : place->lines;
 	measure(&g);
 	drop_columns(&g, sink->columns);
-	shrink(&g, sink->columns);
+	shrink(&g, sink->columns, SIZE_MAX);
+	shrink(&g, sink->columns, TEXT_WIDTH_LAST);
 	put_row(&g, sink, place->line, section == v->focus ? TOP_STYLE_FOCUS : TOP_STYLE_HEAD,
 		NULL);
 	for (size_t i = 0; i < g.n_shown; i++) {
