@@ -14,5 +14,5 @@ struct inherited {
 	size_t n_http;
 };
 
-/* To be called once: the environment forgets them. */
+/* To be called once: the environment forgets them. What is not used is told in the log. */
 void inherited_take(struct inherited *ret_inherited);

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.fast
 # In each place what has to be there; %A is Debian's name of the architecture or nothing.
 WANTED = [
     "sbin/sidepoold", "bin/sidepool", "include/sidepool.h", "lib%A/libsidepool.so", "lib%A/libsidepool.so.0", "lib%A/pkgconfig/sidepool.pc",
-    "lib/systemd/system/sidepool.service", "lib/systemd/system/sidepool.socket", "lib/sysusers.d/sidepool.conf",
+    "lib/systemd/system/sidepool.service", "lib/systemd/system/sidepool.socket", "lib/systemd/system/sidepool-http.socket", "lib/sysusers.d/sidepool.conf",
     "lib/tmpfiles.d/sidepool.conf", "share/man/man1/sidepool.1", "share/man/man3/libsidepool.3", "share/man/man5/sidepool.conf.5",
     "share/man/man8/sidepoold.8", "share/bash-completion/completions/sidepool", "share/zsh/site-functions/_sidepool",
     "share/fish/vendor_completions.d/sidepool.fish", "share/doc/sidepool/examples/sidepool.conf.example",

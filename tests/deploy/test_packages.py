@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -115,7 +116,7 @@ def test_what_is_where(debs):
         return [n for n in names if not re.search(rf" \./{n}( -> |$)", listed, re.M)]
 
     assert has("sidepoold", "usr/sbin/sidepoold", "usr/bin/sidepool", "etc/sidepool/sidepool.conf", "lib/systemd/system/sidepool.service",
-               "lib/systemd/system/sidepool.socket", "usr/lib/sysusers.d/sidepool.conf", "usr/lib/tmpfiles.d/sidepool.conf",
+               "lib/systemd/system/sidepool.socket", "lib/systemd/system/sidepool-http.socket", "usr/lib/sysusers.d/sidepool.conf", "usr/lib/tmpfiles.d/sidepool.conf",
                "usr/share/man/man8/sidepoold.8.gz", "usr/share/man/man1/sidepool.1.gz", "usr/share/man/man5/sidepool.conf.5.gz") == []  # fmt: skip
     assert has("libsidepool0", r"usr/lib/[^/]*/libsidepool\.so\.0") == []
     assert has("libsidepool-dev", "usr/include/sidepool.h", r"usr/lib/[^/]*/libsidepool\.so", r"usr/lib/[^/]*/pkgconfig/sidepool\.pc",
@@ -219,6 +220,14 @@ def add_to_configuration(root, text):
         f.write(text)
 
 
+def asked_by_http(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(str(path))
+        s.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return b"".join(iter(lambda: s.recv(65536), b""))
+
+
 def test_the_service_under_systemd(root, machine):
     """In its sandbox: the password, who asks, a reload that waits, a death that clients wait out."""
     sql = "'select 6 * 7 as n'"
@@ -251,6 +260,13 @@ def test_the_service_under_systemd(root, machine):
     # It dies, and is there again; who asks meanwhile waits at the socket.
     machine.run("systemctl", "kill", "--signal=KILL", "sidepool.service")
     assert machine.run("sidepool", "query", "--csv", "select 43 as n") == (0, "n\n43\n")
-    assert machine.run("systemctl", "stop", "sidepool.service", "sidepool.socket")[0] == 0
+
+    # HTTP by its own socket: asking starts the service.
+    assert machine.run("systemctl", "stop", "sidepool.service")[0] == 0
+    assert machine.run("systemctl", "enable", "--now", "sidepool-http.socket")[0] == 0
+    answer = asked_by_http(root.folder / "run/sidepool/http.sock")
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"Healthy" in answer
+    assert machine.run("sidepool", "query", "--csv", "select 44 as n") == (0, "n\n44\n")
+    assert machine.run("systemctl", "stop", "sidepool.service", "sidepool.socket", "sidepool-http.socket")[0] == 0
     log = machine.run("journalctl", "-u", "sidepool.service")[1]
     assert "the old configuration stays in force" in log and PASSWORD not in log

@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.fast
 
 UNITS = "lib/systemd/system"
+UNIT_NAMES = ("sidepool.service", "sidepool.socket", "sidepool-http.socket")
 
 
 def run(*command, **options):
@@ -34,7 +35,7 @@ def options_of(path):
 def units(installed, tmp_path_factory):
     """Copies that name the programs where this installation has them, so that systemd finds them."""
     folder = tmp_path_factory.mktemp("units")
-    for unit in ("sidepool.service", "sidepool.socket"):
+    for unit in UNIT_NAMES:
         text = (installed.path(UNITS) / unit).read_text()
         assert "@" not in re.sub(r"@(system-service|privileged|resources|chown)\b", "", text), "a path was not put in"
         text = text.replace("/usr/local/sbin/sidepoold", str(installed.path("sbin/sidepoold")))
@@ -42,7 +43,7 @@ def units(installed, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("unit", ["sidepool.service", "sidepool.socket"])
+@pytest.mark.parametrize("unit", UNIT_NAMES)
 def test_systemd_finds_nothing_to_complain_of(units, unit):
     status, said = run("systemd-analyze", "verify", "--man=no", units / unit, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{units}:"})
     about = [line for line in said.splitlines() if "sidepool" in line]
@@ -88,6 +89,10 @@ def test_the_sockets_of_unit_daemon_and_command_are_the_same(units, sidepoold):
     mode = re.search(r"^#socket_mode = (.*)$", run(sidepoold, "--print-example")[1], re.M)[1]
     assert socket["ListenStream"] == [default] and socket["SocketMode"] == [mode]
     assert socket["FileDescriptorName"] == ["rpc"]
+    http = options_of(units / "sidepool-http.socket")["Socket"]
+    assert http["ListenStream"] == [str(pathlib.Path(default).with_name("http.sock"))], "where the daemon makes it by itself"
+    assert http["FileDescriptorName"] == ["http"] and http["Service"] == ["sidepool.service"]
+    assert {k: http[k] for k in ("SocketUser", "SocketGroup", "SocketMode")} == {k: socket[k] for k in ("SocketUser", "SocketGroup", "SocketMode")}
     service = options_of(units / "sidepool.service")["Service"]
     assert service["ReadWritePaths"] == [str(pathlib.Path(default).parent)]
 

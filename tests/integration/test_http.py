@@ -308,12 +308,39 @@ def test_without_the_one_it_makes_by_default_it_goes_on(pg, make_daemon):
         assert w.values("SELECT 1") == [("1",)]
 
 
-def test_it_takes_sockets_from_systemd(pg):
+@pytest.mark.parametrize("names", ["rpc:http", "http:rpc", "unknown:http", "http:sidepool.socket", "events:http:rpc", "http:http:rpc"])
+def test_it_takes_sockets_from_systemd_by_their_names(pg, names):
+    daemon = Daemon(pg.url())
+    path, kinds = daemon.dir / "given.sock", names.split(":")
+    paths = [daemon.dir / f"{i}.sock" if k == "events" else path if k == "http" else daemon.socket for i, k in enumerate(kinds)]
+    if kinds.count("http") == 2:
+        paths[0] = daemon.dir / "second.sock"
+    command = ["systemd-socket-activate", *(f"--listen={p}" for p in paths), f"--fdname={names}", *daemon.command()]
+    environment = {k: v for k, v in daemon.environment().items() if k != "NOTIFY_SOCKET"}
+    with daemon.log_file.open("ab") as log:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+    try:
+        wait_until("it listens", lambda: all(p.exists() for p in paths))
+        for given in {p for p, k in zip(paths, kinds, strict=True) if k == "http"}:
+            assert get_json(given, "/health/live") == (200, {"status": "Healthy"})
+        with Wire(daemon.socket) as w:
+            assert w.values("SELECT 1") == [("1",)]
+        assert not http(daemon).exists()
+        assert ("named 'events' is not used" in daemon.log()) == ("events" in kinds)
+        process.terminate()
+        assert process.wait(60) == 0
+        assert path.exists(), "the socket is systemd's"
+    finally:
+        process.kill()
+        process.wait()
+        daemon.remove()
+
+
+def test_http_alone_may_come_from_systemd(pg):
+    """The socket that programs connect to is the daemon's to make then."""
     daemon = Daemon(pg.url())
     path = daemon.dir / "given.sock"
-    command = [
-        "systemd-socket-activate", f"--listen={daemon.socket}", f"--listen={path}", "--fdname=rpc:http", *daemon.command(),
-    ]  # fmt: skip
+    command = ["systemd-socket-activate", f"--listen={path}", "--fdname=http", *daemon.command()]
     environment = {k: v for k, v in daemon.environment().items() if k != "NOTIFY_SOCKET"}
     with daemon.log_file.open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
@@ -322,11 +349,11 @@ def test_it_takes_sockets_from_systemd(pg):
         assert get_json(path, "/health/live") == (200, {"status": "Healthy"})
         with Wire(daemon.socket) as w:
             assert w.values("SELECT 1") == [("1",)]
-        assert not http(daemon).exists()
         process.terminate()
-        assert process.wait(60) == 0
-        assert path.exists(), "the socket is systemd's"
+        assert process.wait(60) == 0 and path.exists() and not daemon.socket.exists()
     finally:
         process.kill()
+        process.wait()
+        daemon.remove()
         process.wait()
         daemon.remove()
