@@ -364,6 +364,43 @@ static void scenario_restart(void)
 	CHECK(sidepool_connection_number(sp) == 2);
 }
 
+static void await_line(const char *said)
+{
+	char line[16];
+
+	puts(said);
+	fflush(stdout);
+	CHECK(fgets(line, sizeof(line), stdin) != NULL);
+}
+
+/* At each line the test has seen to it that the daemon goes one step on. */
+static void scenario_leaving(void)
+{
+	struct sidepool_lease lease;
+	struct sidepool_reply *reply =
+		ok(sidepool_query(sp, "select 1", NULL,
+				  SIDEPOOL_CALL(.acquire = SIDEPOOL_LEASE_OPTIONS(.begin = 1))));
+	uint32_t meanwhile;
+
+	CHECK(sidepool_reply_lease(reply, &lease) == 1);
+	sidepool_reply_free(reply);
+	await_line("leased"); /* and it was told to leave */
+	meanwhile = sidepool_query(sp, "select count(*) from went", NULL, NULL);
+	for (int i = 0; i < 3; i++)
+		sidepool_reply_free(ok(sidepool_query(sp, "insert into went values (1)", NULL,
+						      SIDEPOOL_CALL(.lease = &lease))));
+	CHECK(sidepool_connection_state(sp) == SIDEPOOL_CONNECTION_CONNECTING);
+	CHECK(!sidepool_take(sp, meanwhile));
+	sidepool_reply_free(ok(sidepool_release(sp, &lease, SIDEPOOL_FINISH_COMMIT, NULL)));
+	await_line("committed"); /* and the next one was started */
+	reply = ok(meanwhile);
+	CHECK(strcmp(sidepool_value(sidepool_result(reply, 0), 0, 0), "3") == 0);
+	sidepool_reply_free(reply);
+	CHECK(sidepool_connection_number(sp) == 2);
+	CHECK(failure(sidepool_release(sp, &lease, SIDEPOOL_FINISH_COMMIT, NULL),
+		      SIDEPOOL_OUTCOME_NOT_SENT, "") == SIDEPOOL_E_LEASE_LOST);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -376,6 +413,7 @@ int main(int argc, char **argv)
 		{ "copy", scenario_copy },       { "cancel", scenario_cancel },
 		{ "many", scenario_many },       { "session", scenario_session },
 		{ "restart", scenario_restart }, { "parameters", scenario_parameters },
+		{ "leaving", scenario_leaving },
 	};
 
 	CHECK(argc == 2);
