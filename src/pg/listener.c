@@ -96,6 +96,10 @@ int pg_listener_want(struct pg_listener *l, const char *name, void *owner,
 		c->listener = l;
 		(void)snprintf(c->name, sizeof(c->name), "%s", name);
 		HASH_ADD_STR(l->channels, name, c);
+		if (!hash_took(c, hh)) {
+			free(c);
+			return err_raise(-ENOMEM);
+		}
 	}
 	c->owner = owner;
 	c->wanted = true;

@@ -11,9 +11,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "core/core.h"
+#include "util/hash.h"
 #include "util/macro.h"
 
 struct application;

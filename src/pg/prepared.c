@@ -76,11 +76,16 @@ static struct pg_prepared *add(struct pg_conn *conn, struct pg_text *text, struc
 
 	if (!p)
 		return NULL;
-	p->text = pg_text_ref(text);
+	p->text = text;
 	p->call = call;
 	/* Never the same twice: a DEALLOCATE behind a failed statement is not run. */
 	(void)snprintf(p->name, sizeof(p->name), "s%u_%u", text->serial, conn->n_named++);
 	HASH_ADD_PTR(conn->prepared, text, p);
+	if (!hash_took(p, hh)) {
+		free(p);
+		return NULL;
+	}
+	(void)pg_text_ref(text);
 	TAILQ_INSERT_HEAD(&conn->by_use, p, link);
 	conn->n_prepared++;
 	return p;

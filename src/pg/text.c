@@ -105,6 +105,18 @@ static void shrink(struct pg_texts *texts)
 	}
 }
 
+static bool add_to_tables(struct pg_texts *texts, struct pg_text *t)
+{
+	HASH_ADD(by_hash, texts->by_hash, hash, sizeof(t->hash), t);
+	if (!hash_took(t, by_hash))
+		return false;
+	HASH_ADD(by_id, texts->by_id, id, sizeof(t->id), t);
+	if (hash_took(t, by_id))
+		return true;
+	HASH_DELETE(by_hash, texts->by_hash, t);
+	return false;
+}
+
 static int add(struct pg_texts *texts, const char *sql, size_t sql_bytes, const uint32_t *types,
 	       uint32_t n_types, uint64_t hash, struct pg_text **ret_text)
 {
@@ -130,8 +142,12 @@ static int add(struct pg_texts *texts, const char *sql, size_t sql_bytes, const 
 	do
 		t->id = next_random(texts);
 	while (t->id == 0);
-	HASH_ADD(by_hash, texts->by_hash, hash, sizeof(t->hash), t);
-	HASH_ADD(by_id, texts->by_id, id, sizeof(t->id), t);
+	if (!add_to_tables(texts, t)) {
+		free(t->sql);
+		free(t->types);
+		free(t);
+		return err_raise(-ENOMEM);
+	}
 	TAILQ_INSERT_HEAD(&texts->used, t, link);
 	texts->bytes += cost_of(t);
 	*ret_text = t;

@@ -11,9 +11,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "pg/classify.h"
+#include "util/hash.h"
 #include "util/macro.h"
 
 enum {

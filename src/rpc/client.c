@@ -102,6 +102,10 @@ static struct rpc_user *user_get(struct rpc *rpc, uint32_t uid)
 			return NULL;
 		u->uid = uid;
 		HASH_ADD(hh, rpc->users, uid, sizeof(u->uid), u);
+		if (!hash_took(u, hh)) {
+			free(u);
+			return NULL;
+		}
 	}
 	u->clients++;
 	return u;

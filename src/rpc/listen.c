@@ -14,14 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "pg/listener.h"
 #include "rpc/event.h"
 #include "rpc/kinds.h"
 #include "rpc/lease.h"
 #include "rpc/rpc-internal.h"
 #include "util/error.h"
+#include "util/hash.h"
 
 /*
  * The share of what listens goes before all others, so nobody else may have its name: what a client
@@ -113,12 +112,17 @@ static struct listened *make_listened(struct rpc *rpc, struct rpc_pool *pool, co
 	memcpy(d->name, name, strlen(name) + 1);
 	TAILQ_INIT(&d->listens);
 	TAILQ_INIT(&d->waiting);
+	HASH_ADD_STR(pool->listened, name, d);
+	if (!hash_took(d, hh)) {
+		free(d);
+		return NULL;
+	}
 	if (pg_listener_want(pool->listener, name, d, &d->channel) < 0) {
+		HASH_DELETE(hh, pool->listened, d);
 		free(d);
 		return NULL;
 	}
 	topic_init(&d->topic, rpc, "notify", pool->config->name, name);
-	HASH_ADD_STR(pool->listened, name, d);
 	return d;
 }
 

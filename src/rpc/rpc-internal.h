@@ -7,8 +7,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "config/config.h"
 #include "core/application.h"
 #include "core/core.h"
@@ -20,6 +18,7 @@
 #include "rpc/request.h"
 #include "rpc/rpc.h"
 #include "rpc/watch.h"
+#include "util/hash.h"
 
 struct idempotency_table;
 struct listened;

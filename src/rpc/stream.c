@@ -50,6 +50,11 @@ bool stream_new(struct request *r)
 	s->client = c;
 	TAILQ_INIT(&s->waiting);
 	HASH_ADD(hh, c->streams, id, sizeof(s->id), s);
+	if (!hash_took(s, hh)) {
+		free(s);
+		failure_set(&r->failure, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+		return false;
+	}
 	c->user->streams++;
 	s->cost_bytes = cost;
 	c->user->bytes += cost;

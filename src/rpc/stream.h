@@ -10,8 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
+#include "util/hash.h"
 #include "util/macro.h"
 
 struct client;
