@@ -36,6 +36,7 @@ enum pg_copy {
 struct pg_answer {
 	enum pg_answer_kind kind;
 	enum pg_copy copy;
+	bool done;  /* PostgreSQL has said how it ended */
 	bool begun; /* it is the head, and libpq was told how to deliver it */
 	uint32_t tag;
 	uint32_t set;
@@ -66,7 +67,8 @@ struct pg_conn {
 	bool pumping; /* inside pg_calls_pump(): do not begin another */
 	/* closed while something of ours was at it, which frees it in the end */
 	bool orphaned;
-	bool broken;                      /* to be given up at the next turn of the loop */
+	bool broken;  /* to be given up at the next turn of the loop */
+	bool garbled; /* libpq has lost some of an answer: nothing more is taken from it */
 	pg_cancel_fn cancel_done;         /* not NULL while a cancel request is under way */
 	struct pg_resolution *resolution; /* borrowed while it runs */
 	struct pg_conn_settings settings;
