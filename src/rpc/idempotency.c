@@ -172,19 +172,31 @@ static void answer_again(struct request *r, const struct idempotency *e)
 	request_unhold(r);
 }
 
+/* It ran, and must not run again; what came of it there was no memory to keep. */
+static void fail_unkept(struct request *r)
+{
+	r->failure.outcome = FAILURE_UNKNOWN;
+	request_fail(
+		r, SIDEPOOL_E_OUT_OF_MEMORY,
+		"there was no memory to keep the answer to the first request with this idempotency_key");
+}
+
 static bool begin(struct request *r, const struct idempotency_key *key, const uint64_t hash[2])
 {
 	struct idempotency *e = calloc(1, sizeof(*e));
 
-	if (!e) {
+	if (e) {
+		e->key = *key;
+		HASH_ADD(hh, r->rpc->idempotency->entries, key, sizeof(e->key), e);
+	}
+	if (!e || !hash_took(e, hh)) {
+		free(e);
 		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 		return false;
 	}
-	e->key = *key;
 	memcpy(e->hash, hash, sizeof(e->hash));
 	e->running = r;
 	TAILQ_INIT(&e->waiting);
-	HASH_ADD(hh, r->rpc->idempotency->entries, key, sizeof(e->key), e);
 	TAILQ_INSERT_TAIL(&r->rpc->idempotency->running, e, link);
 	r->idempotency = e;
 	return true;
@@ -258,8 +270,10 @@ bool idempotency_admit(struct request *r)
 		r->repeats = e;
 		TAILQ_INSERT_TAIL(&e->waiting, r, on_idempotency);
 		wake_at(t, r->deadline);
-	} else {
+	} else if (e->answer) {
 		answer_again(r, e);
+	} else {
+		fail_unkept(r);
 	}
 	return false;
 }
@@ -290,11 +304,10 @@ void idempotency_answered(struct request *r, const uint8_t *body, size_t len)
 {
 	struct idempotency_table *t = r->rpc->idempotency;
 	struct idempotency *e = steal(&r->idempotency);
-	bool keep =
-		body && !(r->failure.code && failure_outcome_of(&r->failure) == FAILURE_NOT_SENT);
+	bool ran = !(r->failure.code && failure_outcome_of(&r->failure) == FAILURE_NOT_SENT);
 	struct request *waiting;
 
-	if (body && !keep && take_over(e))
+	if (!ran && take_over(e))
 		return;
 	if (body)
 		e->answer = malloc(len);
@@ -307,13 +320,13 @@ void idempotency_answered(struct request *r, const uint8_t *body, size_t len)
 		if (e->answer)
 			answer_again(waiting, e);
 		else
-			request_fail(waiting, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
+			fail_unkept(waiting);
 	}
 	TAILQ_REMOVE(&t->running, e, link);
 	e->running = NULL;
 	e->expires = usec_add(rpc_now(), r->rpc->config->idempotency_ttl_us);
 	t->bytes += e->answer_len + ENTRY_OVERHEAD_BYTES;
 	TAILQ_INSERT_TAIL(&t->kept, e, link);
-	if (!keep || !e->answer)
+	if (!ran)
 		drop(t, e);
 }
