@@ -167,11 +167,12 @@ def copy(stage):
         w.release(ready.lease, COMMIT)
         r = w.request()
         r.copy_out.sql = b"COPY (SELECT g, repeat('q', 100) FROM generate_series(1, 2000) g) TO STDOUT"
-        response = w.call(r)
-        size = len(response.copy_chunk.data)
-        while response.stream_id:
-            response = w.call(w.fetch_request(response.stream_id))
+        response, size = w.call(r), 0
+        stream = response.copy_ready.stream_id
+        while stream:
+            response = w.call(w.fetch_request(stream))
             size += len(response.copy_chunk.data)
+            stream = response.stream_id
         same(size, sum(len(f"{g}\t") + 101 for g in range(1, 2001)))
 
 
