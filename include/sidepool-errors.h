@@ -40,6 +40,8 @@ enum sidepool_error_code {
 	SIDEPOOL_E_SHUTTING_DOWN = 24,
 	/* no connection to the database could be made in time */
 	SIDEPOOL_E_CONNECT_FAILED = 25,
+	/* the journal of submitted writes cannot be written */
+	SIDEPOOL_E_JOURNAL_FAILED = 26,
 	/* PostgreSQL refused the statement */
 	SIDEPOOL_E_SQL_ERROR = 40,
 	/* the connection to PostgreSQL was lost before the answer */

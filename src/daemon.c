@@ -190,8 +190,6 @@ static void drain(void *userdata)
 		   "stopping: %u requests and leases are unfinished", rpc_unfinished(d->rpc));
 	sp_server_stop_listening(d->server);
 	rpc_drain(d->rpc);
-	core_drain(d->core, pg_engine_now());
-	pg_engine_kick(d->engine);
 	(void)uv_timer_start(&d->stop_timer, on_stop_timer,
 			     d->config->shutdown_timeout_us / USEC_PER_MS, 0);
 }

@@ -124,6 +124,11 @@ struct config {
 	usec busy_poll_us;
 	usec idempotency_ttl_us;
 	uint64_t idempotency_max_bytes;
+	uint32_t submit_queue_size;
+	uint64_t submit_queue_bytes;
+	uint32_t submit_at_a_time;
+	usec submit_timeout_us;
+	char *submit_journal; /* a path; "": none */
 	struct config_list admin_users;
 	struct config_list admin_groups;
 	uint32_t *admin_uids, *admin_gids; /* owned: the same, looked up */

@@ -200,6 +200,7 @@ static void (*const handlers[])(struct request *) = {
 	[SIDEPOOL__V1__REQUEST__KIND_HEALTH] = health_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_ADMIN] = admin_handle,
 	[SIDEPOOL__V1__REQUEST__KIND_PING] = ping_handle,
+	[SIDEPOOL__V1__REQUEST__KIND_SUBMIT] = submit_handle,
 };
 
 static bool check_lengths(struct request *r)

@@ -23,4 +23,5 @@ void query_handle(struct request *r);
 void release_handle(struct request *r);
 void renew_handle(struct request *r);
 void status_handle(struct request *r);
+void submit_handle(struct request *r);
 void unlisten_handle(struct request *r);

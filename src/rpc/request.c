@@ -25,6 +25,7 @@
 #include "rpc/statement-log.h"
 #include "rpc/status.h"
 #include "rpc/stream.h"
+#include "rpc/submit.h"
 #include "util/error.h"
 
 enum {
@@ -357,6 +358,10 @@ void request_submit(struct request *r, const struct request_kind *kind)
 
 void request_submit_admitted(struct request *r)
 {
+	if (r->kind->admitted) {
+		r->kind->admitted(r);
+		return;
+	}
 	if (r->taking_lease && !lease_attach_new(r))
 		return;
 	r->state = REQUEST_WAITING;
@@ -374,6 +379,7 @@ static void leave_queue(struct request *r)
 	stream_forget(r);
 	listen_forget(r);
 	idempotency_forget(r);
+	(void)submit_forget(r);
 	if (r->rpc->reload == r)
 		r->rpc->reload = NULL;
 	if (r->lease)
@@ -388,7 +394,7 @@ void request_cancel(struct request *r)
 	 * The first request with its idempotency key may have done by now what it asks for; a reload
 	 * goes on.
 	 */
-	bool goes_on = r->repeats || r->rpc->reload == r;
+	bool goes_on = r->repeats || r->rpc->reload == r || r->submitted;
 
 	r->cancelled = true;
 	if (r->state == REQUEST_RUNNING) {

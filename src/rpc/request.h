@@ -27,6 +27,7 @@ struct rpc_lease;
 struct rpc_pool;
 struct settlement;
 struct stream;
+struct submitted;
 
 /* What differs between the kinds of request that run on a connection to PostgreSQL. */
 struct request_kind {
@@ -35,6 +36,8 @@ struct request_kind {
 	 * A connection is there, and everything that was asked ahead on it is done: begin the call.
 	 */
 	void (*run)(struct request *r);
+	/* Not NULL: what is done in place of all that, once its idempotency_key lets it pass. */
+	void (*admitted)(struct request *r);
 };
 
 enum request_state {
@@ -112,6 +115,7 @@ struct request {
 	uint32_t chunk_bytes;     /* as asked for */
 	size_t charged_bytes;     /* to its client's uid, until one of them goes */
 	struct stream *waits_for; /* borrowed: a Fetch or CopyData that waits for its turn */
+	struct submitted *submitted; /* borrowed: a Submit that waits for the journal */
 	struct listen *listens;   /* borrowed: a Listen that waits for PostgreSQL to listen */
 	/* borrowed: it waits for the answer of the first with its key */
 	struct idempotency *repeats;

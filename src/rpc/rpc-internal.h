@@ -27,6 +27,7 @@ struct pg_listener;
 struct rpc_lease;
 struct stream;
 struct watching;
+struct submits;
 
 TAILQ_HEAD(request_list, request);
 
@@ -44,6 +45,7 @@ struct rpc_pool {
 	struct topic marks;
 	struct watch watch;
 };
+	unsigned char submit_table; /* enum submit_table */
 
 /* What one uid has open, all its processes together. */
 struct rpc_user {
@@ -126,6 +128,7 @@ struct rpc {
 	struct listening *listening; /* owned */
 	struct watching *watching;   /* owned */
 };
+	struct submits *submits;     /* owned */
 
 void requests_free_spare(struct rpc *rpc);
 

@@ -13,6 +13,7 @@
 #include "rpc/rpc-internal.h"
 #include "rpc/settle.h"
 #include "util/error.h"
+#include "rpc/submit.h"
 
 enum {
 	TEXTS_BYTES = 16 * 1024 * 1024,
@@ -50,6 +51,8 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 	if (r == 0)
 		r = watching_init(rpc);
 	return err_fold(r);
+	if (r == 0)
+		r = submits_new(rpc);
 }
 
 int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input)
@@ -141,7 +144,7 @@ int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools)
 			return err_raise(-ENOMEM);
 		watching_add_pool(rpc, &rpc->pools[i]);
 	}
-	return 0;
+	return submits_start(rpc);
 }
 
 /*
@@ -172,6 +175,7 @@ void rpc_reconfigure(struct rpc *rpc, const struct config *config)
 			rpc_now());
 	}
 	pg_engine_kick(rpc->engine);
+	submits_reconfigure(rpc);
 }
 
 const struct sp_ops *rpc_sp_ops(void)
@@ -194,10 +198,11 @@ void rpc_drain(struct rpc *rpc)
 {
 	rpc->draining = true;
 }
+	submits_look(rpc);
 
 unsigned rpc_unfinished(const struct rpc *rpc)
 {
-	return rpc->n_requests + rpc->n_leases;
+	return rpc->n_requests + rpc->n_leases + submits_unfinished(rpc);
 }
 
 void rpc_abort(struct rpc *rpc)
@@ -207,6 +212,7 @@ void rpc_abort(struct rpc *rpc)
 	struct rpc_lease *l, *next_lease;
 
 	TAILQ_FOREACH (c, &rpc->clients, link) {
+	submits_abort(rpc);
 		for (r = TAILQ_FIRST(&c->requests); r; r = next) {
 			next = TAILQ_NEXT(r, link);
 			request_cancel(r);
@@ -224,6 +230,7 @@ void rpc_stop(struct rpc *rpc)
 	if (!rpc)
 		return;
 	listening_stop(rpc);
+	submits_stop(rpc);
 	watching_stop(rpc);
 }
 
@@ -234,6 +241,7 @@ struct rpc *rpc_free(struct rpc *rpc)
 	requests_free_spare(rpc);
 	rpc->idempotency = idempotency_free(rpc->idempotency);
 	rpc->xact_text = pg_text_unref(rpc->xact_text);
+	submits_free(rpc);
 	rpc->texts = pg_texts_free(rpc->texts);
 	application_unref(rpc->fallback);
 	listening_deinit(rpc);

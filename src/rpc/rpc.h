@@ -66,7 +66,10 @@ void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, co
 		   int backend_pid);
 void rpc_on_decided(void *userdata);
 
-/* The pools in the order of the configuration; `pools` is copied. Returns 0 or -ENOMEM. */
+/*
+ * The pools in the order of the configuration; `pools` is copied. What the journal of submitted
+ * writes has is run from now on. Returns 0, -ENOMEM, or -1 when the reason was logged.
+ */
 int rpc_set_pools(struct rpc *rpc, struct pg_pool *const *pools, size_t n_pools);
 
 void rpc_reconfigure(struct rpc *rpc, const struct config *config);

@@ -53,7 +53,7 @@ static void reply_hello(struct request *r)
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__HelloReply m = SIDEPOOL__V1__HELLO_REPLY__INIT;
 	Sidepool__V1__ParameterStatus parameters[PG_PARAMETERS_N], *list[PG_PARAMETERS_N];
-	char *names[POOLS_MAX], *features[] = { (char *)"listen" };
+	char *names[POOLS_MAX], *features[2];
 
 	m.version = WIRE_VERSION;
 	m.daemon_version = (char *)SIDEPOOL_VERSION;
@@ -62,11 +62,13 @@ static void reply_hello(struct request *r)
 	m.max_chunk_bytes = (uint32_t)MIN(config->max_chunk_bytes, UINT32_MAX);
 	m.idempotency_ms = (uint32_t)MIN(config->idempotency_ttl_us / USEC_PER_MS, UINT32_MAX);
 	m.instance_id = r->rpc->instance_id;
+	m.features = features;
 	if (r->rpc->events_url) {
 		m.events_url = (char *)r->rpc->events_url;
-		m.features = features;
-		m.n_features = ARRAY_LEN(features);
+		features[m.n_features++] = (char *)"listen";
 	}
+	if (config->submit_queue_size > 0)
+		features[m.n_features++] = (char *)"submit";
 	fill_pools(c, &m, names);
 	if (r->rpc->n_pools > 0)
 		fill_parameters(&r->rpc->pools[0], &m, parameters, list);

@@ -15,6 +15,7 @@
 #include "rpc/lease-internal.h"
 #include "rpc/queries.h"
 #include "rpc/rpc-internal.h"
+#include "rpc/submit.h"
 #include "sidepool-version.h"
 
 /* `n` bytes of the request's arena, zeroed. Without memory the part is left out of the answer. */
@@ -332,6 +333,11 @@ void status_handle(struct request *r)
 		add_clients(r, &reply);
 	if (wants(m, SIDEPOOL__V1__STATUS_PART__STATUS_PART_REQUESTS))
 		queries_add(r, m->waiting_only, &reply);
+	submits_fill(r, &reply);
+	if (wants(m, SIDEPOOL__V1__STATUS_PART__STATUS_PART_SUBMISSIONS))
+		submits_add(r, &reply);
+	if (wants(m, SIDEPOOL__V1__STATUS_PART__STATUS_PART_FAILED_SUBMISSIONS))
+		submits_add_failed(r, &reply);
 	add_warnings(r, &reply);
 	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_STATUS;
 	response.status = &reply;

@@ -244,6 +244,7 @@ void watching_stop(struct rpc *rpc)
 	(void)uv_timer_stop(&rpc->watching->timer);
 }
 
+	topic_init(&p->watch.submit, rpc, "event", name, "submit");
 static void on_closed(uv_handle_t *timer)
 {
 	free(container_of((uv_timer_t *)timer, struct watching, timer));

@@ -28,6 +28,7 @@ struct watch {
 	struct topic pause;
 	struct topic health;
 	struct topic statement;
+	struct topic submit;
 	enum breaker_state state;
 	bool tripped;
 	bool paused;

@@ -19,6 +19,7 @@ export const CODES = Object.freeze([
   { number: 23, name: "BREAKER_OPEN", outcome: "NOT_SENT", retryable: true, sentence: "the database cannot be reached, and the breaker is open", remedy: "come back after retry_after_ms" },
   { number: 24, name: "SHUTTING_DOWN", outcome: "NOT_SENT", retryable: true, sentence: "the daemon is shutting down", remedy: "connect again after retry_after_ms" },
   { number: 25, name: "CONNECT_FAILED", outcome: "NOT_SENT", retryable: true, sentence: "no connection to the database could be made in time", remedy: "the message has the reason" },
+  { number: 26, name: "JOURNAL_FAILED", outcome: "NOT_SENT", retryable: true, sentence: "the journal of submitted writes cannot be written", remedy: "make room on its disk; the message has the reason" },
   { number: 40, name: "SQL_ERROR", outcome: "FAILED", retryable: false, sentence: "PostgreSQL refused the statement", remedy: "see sql" },
   { number: 41, name: "CONNECTION_LOST", outcome: "UNKNOWN", retryable: false, sentence: "the connection to PostgreSQL was lost before the answer", remedy: "look whether it took effect before you repeat it" },
   { number: 42, name: "CANCELLED", outcome: "FAILED", retryable: false, sentence: "the request was cancelled", remedy: "" },

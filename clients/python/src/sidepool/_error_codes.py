@@ -21,6 +21,7 @@ CODES = (
     (23, "BREAKER_OPEN", "NOT_SENT", True, "the database cannot be reached, and the breaker is open", "come back after retry_after_ms"),
     (24, "SHUTTING_DOWN", "NOT_SENT", True, "the daemon is shutting down", "connect again after retry_after_ms"),
     (25, "CONNECT_FAILED", "NOT_SENT", True, "no connection to the database could be made in time", "the message has the reason"),
+    (26, "JOURNAL_FAILED", "NOT_SENT", True, "the journal of submitted writes cannot be written", "make room on its disk; the message has the reason"),
     (40, "SQL_ERROR", "FAILED", False, "PostgreSQL refused the statement", "see sql"),
     (41, "CONNECTION_LOST", "UNKNOWN", False, "the connection to PostgreSQL was lost before the answer", "look whether it took effect before you repeat it"),
     (42, "CANCELLED", "FAILED", False, "the request was cancelled", ""),
