@@ -139,6 +139,7 @@ struct config {
 	bool log_parameters;
 	usec stats_interval_us;
 	usec slow_query_us;
+	bool slow_query_plan;
 	double degraded_ratio;
 	double unhealthy_ratio;
 	usec degraded_wait_us;

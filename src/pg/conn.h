@@ -155,6 +155,10 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 /* The same for a text of the daemon's own, without parameters. */
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
 
+/* Only a Parse, under a name of the caller's, which no other statement has. */
+int pg_call_prepare(struct pg_call *call, const char *name, const struct pg_text *text,
+		    uint32_t tag);
+
 void pg_call_sync(struct pg_call *call);
 /* What stands before it is answered without waiting for the Sync. */
 void pg_call_flush(struct pg_call *call);

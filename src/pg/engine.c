@@ -266,6 +266,11 @@ void pg_task_touches(struct pg_task *task, unsigned touch)
 	b->wrote = true;
 }
 
+unsigned pg_task_touched(const struct pg_task *task)
+{
+	return task->backend ? task->backend->touched : PG_TOUCH_ALL;
+}
+
 usec pg_task_run_us(const struct pg_task *task)
 {
 	return task->backend ? usec_sub(pg_engine_now(), task->backend->head_since) : 0;

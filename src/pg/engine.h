@@ -167,6 +167,9 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
  */
 void pg_task_prepare(struct pg_task *task, struct pg_call *call, bool writes);
 
+/* What of its session is known to be touched by now: enum pg_touch. All where it has none. */
+unsigned pg_task_touched(const struct pg_task *task);
+
 /* What a text that was sent otherwise (pg_call_simple()) may leave behind: enum pg_touch. */
 void pg_task_touches(struct pg_task *task, unsigned touch);
 

@@ -24,10 +24,11 @@ struct idempotency_table;
 struct listened;
 struct listening;
 struct pg_listener;
+struct plans;
 struct rpc_lease;
 struct stream;
-struct watching;
 struct submits;
+struct watching;
 
 TAILQ_HEAD(request_list, request);
 
@@ -44,8 +45,8 @@ struct rpc_pool {
 	struct listened *listened;    /* owned: channels that somebody wants, by name */
 	struct topic marks;
 	struct watch watch;
-};
 	unsigned char submit_table; /* enum submit_table */
+};
 
 /* What one uid has open, all its processes together. */
 struct rpc_user {
@@ -127,8 +128,9 @@ struct rpc {
 	struct buf event;            /* owned: being published */
 	struct listening *listening; /* owned */
 	struct watching *watching;   /* owned */
-};
+	struct plans *plans;         /* owned; NULL until the first */
 	struct submits *submits;     /* owned */
+};
 
 void requests_free_spare(struct rpc *rpc);
 

@@ -10,10 +10,11 @@
 #include "rpc/lease.h"
 #include "rpc/lease-internal.h"
 #include "rpc/listen.h"
+#include "rpc/plan.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/settle.h"
-#include "util/error.h"
 #include "rpc/submit.h"
+#include "util/error.h"
 
 enum {
 	TEXTS_BYTES = 16 * 1024 * 1024,
@@ -50,9 +51,9 @@ static int set_up(struct rpc *rpc, const struct rpc_input *input)
 		r = listening_init(rpc);
 	if (r == 0)
 		r = watching_init(rpc);
-	return err_fold(r);
 	if (r == 0)
 		r = submits_new(rpc);
+	return err_fold(r);
 }
 
 int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input)
@@ -174,8 +175,8 @@ void rpc_reconfigure(struct rpc *rpc, const struct config *config)
 						  .read_only = c->config->read_only },
 			rpc_now());
 	}
-	pg_engine_kick(rpc->engine);
 	submits_reconfigure(rpc);
+	pg_engine_kick(rpc->engine);
 }
 
 const struct sp_ops *rpc_sp_ops(void)
@@ -197,8 +198,8 @@ const struct sp_ops *rpc_sp_ops(void)
 void rpc_drain(struct rpc *rpc)
 {
 	rpc->draining = true;
-}
 	submits_look(rpc);
+}
 
 unsigned rpc_unfinished(const struct rpc *rpc)
 {
@@ -211,8 +212,8 @@ void rpc_abort(struct rpc *rpc)
 	struct request *r, *next;
 	struct rpc_lease *l, *next_lease;
 
-	TAILQ_FOREACH (c, &rpc->clients, link) {
 	submits_abort(rpc);
+	TAILQ_FOREACH (c, &rpc->clients, link) {
 		for (r = TAILQ_FIRST(&c->requests); r; r = next) {
 			next = TAILQ_NEXT(r, link);
 			request_cancel(r);
@@ -229,9 +230,10 @@ void rpc_stop(struct rpc *rpc)
 {
 	if (!rpc)
 		return;
-	listening_stop(rpc);
 	submits_stop(rpc);
+	listening_stop(rpc);
 	watching_stop(rpc);
+	plans_stop(rpc);
 }
 
 struct rpc *rpc_free(struct rpc *rpc)
@@ -239,6 +241,7 @@ struct rpc *rpc_free(struct rpc *rpc)
 	if (!rpc)
 		return NULL;
 	requests_free_spare(rpc);
+	plans_deinit(rpc);
 	rpc->idempotency = idempotency_free(rpc->idempotency);
 	rpc->xact_text = pg_text_unref(rpc->xact_text);
 	submits_free(rpc);

@@ -12,6 +12,7 @@
 
 #include "rpc/lease-internal.h"
 #include "rpc/lease.h"
+#include "rpc/plan.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/status.h"
 #include "util/error.h"
@@ -174,26 +175,33 @@ void watch_lease(const struct rpc_lease *l, bool revoked, const char *reason)
 	topic_publish(&l->pool->watch.lease, l->rpc, name_of(l->pool), &event);
 }
 
-/* Cut where a character begins: the text is UTF-8. */
-static void cut(char *to, const char *sql)
+void watch_cut(char *to, const char *sql, size_t most)
 {
-	size_t n = strnlen(sql, SQL_MOST);
+	size_t n = strnlen(sql, most);
 
-	while (n == SQL_MOST && n > 0 && ((unsigned char)sql[n] & 0xc0) == 0x80)
+	while (n == most && n > 0 && ((unsigned char)sql[n] & 0xc0) == 0x80)
 		n--;
 	memcpy(to, sql, n);
 	to[n] = '\0';
 }
 
-void watch_statement(const struct request *r, const char *sql, usec wait, usec run)
+void watch_tell_statement(struct rpc_pool *p, struct rpc *rpc, Sidepool__V1__StatementEvent *m)
 {
 	Sidepool__V1__Event event = SIDEPOOL__V1__EVENT__INIT;
+
+	event.kind_case = SIDEPOOL__V1__EVENT__KIND_STATEMENT;
+	event.statement = m;
+	topic_publish(&p->watch.statement, rpc, name_of(p), &event);
+}
+
+void watch_statement(const struct request *r, const char *sql, usec wait, usec run)
+{
 	Sidepool__V1__StatementEvent m = SIDEPOOL__V1__STATEMENT_EVENT__INIT;
 	const struct client *c = r->client;
 	char text[SQL_MOST + 1] = "";
 
 	if (r->rpc->config->events_statements)
-		cut(text, sql);
+		watch_cut(text, sql, SQL_MOST);
 	if (c) {
 		m.application = (char *)c->name;
 		m.pid = (uint32_t)c->facts.pid;
@@ -206,9 +214,8 @@ void watch_statement(const struct request *r, const char *sql, usec wait, usec r
 	m.sqlstate = (char *)r->failure.sqlstate;
 	m.statements = (uint32_t)MAX(r->n_texts, (size_t)1);
 	m.sql = text;
-	event.kind_case = SIDEPOOL__V1__EVENT__KIND_STATEMENT;
-	event.statement = &m;
-	topic_publish(&r->pool->watch.statement, r->rpc, name_of(r->pool), &event);
+	if (!plan_begin(r, &m))
+		watch_tell_statement(r->pool, r->rpc, &m);
 }
 
 /* ---- life ---- */

@@ -47,5 +47,11 @@ void watch_look(struct rpc_pool *pool, struct rpc *rpc);
 /* A lease is warned of, or revoked, and why. */
 void watch_lease(const struct rpc_lease *l, bool revoked, const char *reason);
 
-/* A statement was slow. */
+/* At most so many bytes, cut where a character begins: the text is UTF-8. */
+void watch_cut(char *to, const char *sql, size_t most);
+
+/* Publishes it. */
+void watch_tell_statement(struct rpc_pool *pool, struct rpc *rpc, Sidepool__V1__StatementEvent *m);
+
+/* A statement was slow. With slow_query_plan it may be told later, with its plan. */
 void watch_statement(const struct request *r, const char *sql, usec wait, usec run);

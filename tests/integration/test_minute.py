@@ -1,4 +1,4 @@
-#SPDX - License - Identifier : MIT
+# SPDX-License-Identifier: MIT
 """The line of each pool in the log, every stats_interval: figures of that time, silence where nothing happens and all is well."""
 import json
 import re

@@ -1,4 +1,4 @@
-#SPDX - License - Identifier : MIT
+# SPDX-License-Identifier: MIT
 """`sidepool set` and `unset`: a setting changed while the daemon runs, checked as the file is, told by `config`, gone with a restart."""
 import os
 import pwd

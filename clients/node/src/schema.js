@@ -373,6 +373,7 @@ const events = {
     sqlstate: [8, "string"],
     statements: [9, "uint32"],
     sql: [10, "string"],
+    plan: [11, "string"],
   },
 };
 
