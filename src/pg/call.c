@@ -64,20 +64,32 @@ static int grow(struct pg_conn *conn)
 	return 0;
 }
 
-/* Never fails where a place was reserved before with grow_for(). */
+/*
+ * Where libpq has no memory for some of an answer it may go on without it, and nobody could tell the
+ * rest from a success: what is owed on this connection is lost.
+ */
+static void garbled(struct pg_conn *conn)
+{
+	conn->garbled = true;
+	pg_conn_break(conn);
+}
+
+/* What was sent counts as owed even where there is no memory to wait for it. */
 int pg_answers_push(struct pg_conn *conn, struct pg_answer answer)
 {
 	int r;
 
+	if (answer.call)
+		answer.call->pending++;
 	if (conn->answers_count == conn->answers_size) {
 		r = grow(conn);
-		if (r < 0)
+		if (r < 0) {
+			garbled(conn);
 			return err_forward(r);
+		}
 	}
 	conn->answers[(conn->answers_head + conn->answers_count++) & (conn->answers_size - 1)] =
 		answer;
-	if (answer.call)
-		answer.call->pending++;
 	return 0;
 }
 
@@ -120,8 +132,11 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 	int r;
 
 	r = pg_params_init(&params, statement);
-	if (r != 0)
+	if (r != 0) {
+		/* One that is missing among others must not let those commit. */
+		pg_conn_break(conn);
 		return err_forward(r);
+	}
 	name = pg_prepared_for(conn, statement->text, call, tag);
 	for (uint32_t set = 0; set < statement->n_sets && r == 0; set++) {
 		(void)pg_params_next(&params);
@@ -281,6 +296,7 @@ static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *r
 {
 	PGresult *last = steal(&conn->last_chunk);
 
+	a->done = true;
 	if (a->kind == PG_ANSWER_PREPARE)
 		pg_prepared_done(conn, steal(&a->prepared), true);
 	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE) {
@@ -299,8 +315,17 @@ static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *resu
 {
 	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
 		pg_prepared_done(conn, steal(&a->prepared), false);
-	/* What libpq says of a lost connection has no SQLSTATE; on_end tells of that. */
-	if (!a->call || a->call->failed || !PQresultErrorField(result, PG_DIAG_SQLSTATE))
+	/*
+	 * What libpq itself says has no SQLSTATE: that the connection is lost, of which on_end tells, or
+	 * that it had no memory for what came.
+	 */
+	if (!PQresultErrorField(result, PG_DIAG_SQLSTATE)) {
+		if (PQstatus(conn->pq) == CONNECTION_OK)
+			garbled(conn);
+		return;
+	}
+	a->done = true;
+	if (!a->call || a->call->failed)
 		return;
 	a->call->failed = true;
 	a->call->ops->on_error(a->call, a->tag, a->set, result);
@@ -308,6 +333,7 @@ static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *resu
 
 static void take_aborted(struct pg_conn *conn, struct pg_answer *a)
 {
+	a->done = true;
 	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
 		pg_prepared_done(conn, steal(&a->prepared), false);
 }
@@ -443,12 +469,15 @@ static bool pump_one(struct pg_conn *conn)
 			a->prepared = copy.prepared;
 			a->tag = copy.tag;
 			a->copy = copy.copy;
+			a->done = copy.done;
 		}
 		return conn->state == PG_CONN_UP;
 	}
 	if (PQstatus(conn->pq) == CONNECTION_BAD)
 		return false;
-	if (a->kind == PG_ANSWER_SIMPLE)
+	if (a->kind != PG_ANSWER_SYNC && !a->done)
+		garbled(conn);
+	else if (a->kind == PG_ANSWER_SIMPLE)
 		end_simple(conn);
 	else if (a->kind != PG_ANSWER_SYNC)
 		take_end(conn);
@@ -460,7 +489,7 @@ bool pg_calls_pump(struct pg_conn *conn)
 	if (conn->pumping)
 		return true;
 	conn->pumping = true;
-	while (conn->state == PG_CONN_UP && pump_one(conn))
+	while (conn->state == PG_CONN_UP && !conn->garbled && pump_one(conn))
 		;
 	conn->pumping = false;
 	if (!conn->orphaned)

@@ -242,9 +242,9 @@ struct rpc *rpc_free(struct rpc *rpc)
 		return NULL;
 	requests_free_spare(rpc);
 	plans_deinit(rpc);
+	submits_free(rpc);
 	rpc->idempotency = idempotency_free(rpc->idempotency);
 	rpc->xact_text = pg_text_unref(rpc->xact_text);
-	submits_free(rpc);
 	rpc->texts = pg_texts_free(rpc->texts);
 	application_unref(rpc->fallback);
 	listening_deinit(rpc);

@@ -244,6 +244,7 @@ void watching_add_pool(struct rpc *rpc, struct rpc_pool *p)
 	topic_init(&p->watch.pause, rpc, "event", name, "pause");
 	topic_init(&p->watch.health, rpc, "event", name, "health");
 	topic_init(&p->watch.statement, rpc, "event", name, "statement");
+	topic_init(&p->watch.submit, rpc, "event", name, "submit");
 }
 
 void watching_stop(struct rpc *rpc)
@@ -251,7 +252,6 @@ void watching_stop(struct rpc *rpc)
 	(void)uv_timer_stop(&rpc->watching->timer);
 }
 
-	topic_init(&p->watch.submit, rpc, "event", name, "submit");
 static void on_closed(uv_handle_t *timer)
 {
 	free(container_of((uv_timer_t *)timer, struct watching, timer));
