@@ -64,11 +64,12 @@ exported int uv_getaddrinfo(uv_loop_t *loop, uv_getaddrinfo_t *lookup, uv_getadd
 	return 0;
 }
 
-void fake_lookups_end(void)
+bool fake_lookups_end(void)
 {
 	size_t n = n_lookups;
 
 	n_lookups = 0;
 	for (size_t i = 0; i < n; i++)
 		lookups[i].fn(lookups[i].lookup, 0, NULL);
+	return n > 0;
 }

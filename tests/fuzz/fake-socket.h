@@ -5,10 +5,10 @@
  * the other. Names are looked up by nobody, so that no thread is started.
  */
 
-#include <stddef.h>
+#include <stdbool.h>
 
 /* The server's end of the last connect, or -1. Whoever takes it closes it. */
 int fake_socket_take(void);
 
-/* Lookups that were begun end now. */
-void fake_lookups_end(void);
+/* Lookups that were begun end now. Whether there were any. */
+bool fake_lookups_end(void);

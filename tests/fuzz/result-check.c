@@ -43,7 +43,8 @@ static void check_result(struct answer_state *s, const Sidepool__V1__Result *r)
 	s->more = r->more;
 	s->index = r->statement_index;
 	s->set = r->parameter_set_index;
-	check_rows(r, s->n_columns);
+	if (!s->is_any || r->n_columns > 0)
+		check_rows(r, s->n_columns);
 	check(r->format <= 1);
 	for (size_t i = 0; i < r->n_notices; i++)
 		check(r->notices[i]->fields);

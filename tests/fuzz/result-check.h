@@ -11,6 +11,7 @@ struct output;
 
 /* What goes on in the next answer of a stream. */
 struct answer_state {
+	bool is_any; /* of a stream, of which is not known: only rows that come with columns */
 	bool more;
 	uint32_t index, set;
 	size_t n_columns;
