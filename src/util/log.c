@@ -19,7 +19,9 @@
 #include <systemd/sd-journal.h>
 
 enum {
-	LOG_LINE_BYTES = 4096,
+	LOG_LINE_BYTES = 16384,
+	LOG_MESSAGE_BYTES = 2048,
+	LOG_TAIL_BYTES = 8, /* what ends a line whose last value was cut */
 	LOG_FIELDS_MAX = 24,
 };
 
@@ -63,21 +65,50 @@ static void printf_like(2, 3) putf(struct line *l, const char *format, ...)
 	puts_(l, part);
 }
 
-/* JSON's escapes; they serve for text lines as well. */
+/* Bytes of the UTF-8 character that begins here; 0: none does. */
+static size_t character_bytes(const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	size_t n = c < 0xc2 ? 0 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : c < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 0;
+	return n;
+}
+
+/* Puts what stands at `s`, and returns how many bytes of it that was. */
+static size_t put_character(struct line *l, const char *s)
+{
+	unsigned char c = (unsigned char)*s;
+	size_t n = 1;
+
+	if (c == '"' || c == '\\')
+		putf(l, "\\%c", c);
+	else if (c == '\n')
+		puts_(l, "\\n");
+	else if (c < 0x20 || c == 0x7f)
+		putf(l, "\\u%04x", c);
+	else if (c < 0x80)
+		put(l, s, 1);
+	else if ((n = character_bytes(s)) > 0)
+		put(l, s, n);
+	else
+		puts_(l, "\xef\xbf\xbd"); /* U+FFFD: a text that was cut, or is none */
+	return MAX(n, (size_t)1);
+}
+
+/* JSON's escapes; they serve for text lines as well. A value that is too long is cut. */
 static void put_escaped(struct line *l, const char *s)
 {
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
+	while (*s && l->len + LOG_TAIL_BYTES + 8 < sizeof(l->text))
+		s += put_character(l, s);
+}
 
-		if (c == '"' || c == '\\')
-			putf(l, "\\%c", c);
-		else if (c == '\n')
-			puts_(l, "\\n");
-		else if (c < 0x20 || c == 0x7f)
-			putf(l, "\\u%04x", c);
-		else
-			put(l, s, 1);
-	}
+/* Whether the field would be complete but for the end of its value. */
+static bool has_room(const struct line *l, const struct log_field *f)
+{
+	return l->len + strlen(f->key) + 48 < sizeof(l->text);
 }
 
 static void put_quoted(struct line *l, const char *s)
@@ -167,7 +198,7 @@ static void write_text(enum log_level level, const struct log_field *fields, siz
 		else
 			put(&l, message, 1);
 	for (size_t i = 0; i < n; i++) {
-		if (!is_present(&fields[i]))
+		if (!is_present(&fields[i]) || !has_room(&l, &fields[i]))
 			continue;
 		puts_(&l, " ");
 		put_lower(&l, fields[i].key);
@@ -188,7 +219,7 @@ static void write_json(enum log_level level, const struct log_field *fields, siz
 	putf(&l, "\",\"level\":\"%s\",\"message\":", level_name(level));
 	put_quoted(&l, message);
 	for (size_t i = 0; i < n; i++) {
-		if (!is_present(&fields[i]))
+		if (!is_present(&fields[i]) || !has_room(&l, &fields[i]))
 			continue;
 		puts_(&l, ",\"");
 		put_lower(&l, fields[i].key);
@@ -200,30 +231,47 @@ static void write_json(enum log_level level, const struct log_field *fields, siz
 	(void)!write(STDERR_FILENO, l.text, l.len);
 }
 
+/* "KEY=value" behind what stands there, as far as there is room; returns its length. */
+static size_t write_field(char *to, size_t room, const struct log_field *f)
+{
+	int n = 0;
+
+	switch (f->type) {
+	case LOG_FIELD_STR:
+		n = snprintf(to, room, "%s=%s", f->key, f->str);
+		break;
+	case LOG_FIELD_INT:
+		n = snprintf(to, room, "%s=%lld", f->key, (long long)f->i);
+		break;
+	case LOG_FIELD_UINT:
+		n = snprintf(to, room, "%s=%llu", f->key, (unsigned long long)f->u);
+		break;
+	}
+	return MIN((size_t)MAX(n, 0), room - 1);
+}
+
 static void write_journal(enum log_level level, const struct log_field *fields, size_t n,
 			  const char *message)
 {
 	struct iovec iov[LOG_FIELDS_MAX + 2];
-	char text[LOG_FIELDS_MAX + 1][512], sentence[LOG_LINE_BYTES];
+	char text[LOG_LINE_BYTES], sentence[LOG_MESSAGE_BYTES + 16], priority[16];
+	size_t used = 0;
 	int count = 0;
 
 	(void)snprintf(sentence, sizeof(sentence), "MESSAGE=%s", message);
-	(void)snprintf(text[count++], sizeof(text[0]), "PRIORITY=%d", (int)level);
+	(void)snprintf(priority, sizeof(priority), "PRIORITY=%d", (int)level);
+	iov[count++] = (struct iovec){ .iov_base = sentence, .iov_len = strlen(sentence) };
+	iov[count++] = (struct iovec){ .iov_base = priority, .iov_len = strlen(priority) };
 	for (size_t i = 0; i < n && i < LOG_FIELDS_MAX; i++) {
-		if (!is_present(&fields[i]))
+		size_t room = sizeof(text) - used;
+
+		if (!is_present(&fields[i]) || room < strlen(fields[i].key) + 24)
 			continue;
-		if (fields[i].type == LOG_FIELD_STR)
-			(void)snprintf(text[count], sizeof(text[0]), "%s=%s", fields[i].key,
-				       fields[i].str);
-		else
-			(void)snprintf(text[count], sizeof(text[0]), "%s=%lld", fields[i].key,
-				       (long long)fields[i].i);
-		count++;
+		iov[count].iov_base = text + used;
+		iov[count].iov_len = write_field(text + used, room, &fields[i]);
+		used += iov[count++].iov_len + 1;
 	}
-	for (int i = 0; i < count; i++)
-		iov[i] = (struct iovec){ .iov_base = text[i], .iov_len = strlen(text[i]) };
-	iov[count] = (struct iovec){ .iov_base = sentence, .iov_len = strlen(sentence) };
-	(void)sd_journal_sendv(iov, count + 1);
+	(void)sd_journal_sendv(iov, count);
 }
 
 static bool stderr_is_journal(void)
@@ -288,7 +336,7 @@ bool log_debugs(enum log_topic topic)
 void log_write(enum log_level level, const struct log_field *fields, size_t n_fields,
 	       const char *format, ...)
 {
-	char message[LOG_LINE_BYTES / 2];
+	char message[LOG_MESSAGE_BYTES];
 	va_list args;
 
 	if (level > log_state.level && level != LOG_LEVEL_DEBUG)
