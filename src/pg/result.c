@@ -38,7 +38,9 @@ int pg_result_column_format(const struct pg_result *r, int i)
 
 const char *pg_result_value(const struct pg_result *r, int row, int column)
 {
-	return PQgetvalue(r, row, column);
+	const char *value = PQgetvalue(r, row, column);
+
+	return value ? value : ""; /* a server that sends fewer columns than it was asked for */
 }
 
 bool pg_result_is_copy_in(const struct pg_result *r)

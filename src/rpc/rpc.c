@@ -103,12 +103,15 @@ void rpc_on_lease(void *userdata, const struct decision *decision)
 	lease_decided(decision);
 }
 
-/* Only leases may LISTEN. */
+/*
+ * Only leases may LISTEN; but a function that a plain statement calls may do so too, and hears of it
+ * before its session is reset.
+ */
 void rpc_on_notify(void *userdata, struct pg_task *task, const char *channel, const char *payload,
 		   int backend_pid)
 {
 	(void)userdata;
-	if (task->exclusive)
+	if (task->session)
 		lease_notified(container_of(task, struct rpc_lease, task), channel, payload,
 			       backend_pid);
 }

@@ -154,7 +154,8 @@ static void take_answer(struct player *c, uint32_t id, const uint8_t *body, size
 	check(m);
 	learn(c, m);
 	if (a->write >= 0)
-		told[a->write] = (uint8_t)(m->error ? TOLD_OUTCOME + (unsigned)m->error->outcome : TOLD_SUCCESS);
+		told[a->write] = (uint8_t)(m->error ? TOLD_OUTCOME + (unsigned)m->error->outcome
+						    : TOLD_SUCCESS);
 	sidepool__v1__response__free_unpacked(m, NULL);
 	a->id = 0;
 	c->n_asked--;

@@ -27,11 +27,11 @@ struct player {
 	uint32_t last_id;
 	bool greeted;
 	bool may_be_closed; /* by client_idle_timeout, or because it reads too little */
-	bool broken; /* it sent what is no message: anything may become of it */
+	bool broken;        /* it sent what is no message: anything may become of it */
 	struct asked asked[ASKED_MOST];
 	unsigned n_asked;
 	uint64_t lease_id, token, stream_id, statement_id; /* as told last */
-	uint8_t *in; /* owned */
+	uint8_t *in;                                       /* owned */
 	size_t in_bytes, in_capacity;
 };
 

@@ -113,7 +113,9 @@ PGTransactionStatusType PQtransactionStatus(const PGconn *c)
 
 const char *PQparameterStatus(const PGconn *c, const char *name)
 {
-	return !strcmp(name, "TimeZone") ? c->zone : !strcmp(name, "server_version") ? "15.0" : NULL;
+	return !strcmp(name, "TimeZone")         ? c->zone
+	       : !strcmp(name, "server_version") ? "15.0"
+						 : NULL;
 }
 
 int PQserverVersion(const PGconn *c)

@@ -93,11 +93,18 @@ static void write_insert(struct making *k, char *text)
 
 static Sidepool__V1__Statement *statement(struct making *k, size_t i, unsigned what)
 {
-	static const char *const texts[] = { "SELECT n",	 NULL,	     "BEGIN",
-					     "COMMIT",		 "ROLLBACK", "SET x = 1",
-					     "LISTEN ch",	 "SELECT f()",
-					     "CREATE TEMP TABLE t ()", "DISCARD ALL",
-					     "PREPARE p AS SELECT 1", "ALTER TABLE t ADD c int" };
+	static const char *const texts[] = { "SELECT n",
+					     NULL,
+					     "BEGIN",
+					     "COMMIT",
+					     "ROLLBACK",
+					     "SET x = 1",
+					     "LISTEN ch",
+					     "SELECT f()",
+					     "CREATE TEMP TABLE t ()",
+					     "DISCARD ALL",
+					     "PREPARE p AS SELECT 1",
+					     "ALTER TABLE t ADD c int" };
 	Sidepool__V1__Statement *s = &k->statements[i];
 	const char *text = texts[what % ARRAY_LEN(texts)];
 

@@ -102,14 +102,19 @@ static const char *carry_out(struct pg_conn *c, const char *sql)
 	} else if (begins(sql, "SELECT") || begins(sql, "WITH")) {
 		return NULL;
 	}
-	return begins(sql, "BEGIN") ? "BEGIN" : begins(sql, "COMMIT") ? "COMMIT" :
-	       begins(sql, "ROLLBACK") ? "ROLLBACK" : begins(sql, "SET") ? "SET" : "DO";
+	return begins(sql, "BEGIN")      ? "BEGIN"
+	       : begins(sql, "COMMIT")   ? "COMMIT"
+	       : begins(sql, "ROLLBACK") ? "ROLLBACK"
+	       : begins(sql, "SET")      ? "SET"
+					 : "DO";
 }
 
 static void set_columns(PGresult *r, const char *sql)
 {
-	r->n_columns = begins(sql, "SELECT current_setting") ? 4 : begins(sql, "WITH") ? 2 :
-		       begins(sql, "SELECT pg_catalog") ? 3 : 1;
+	r->n_columns = begins(sql, "SELECT current_setting") ? 4
+		       : begins(sql, "WITH")                 ? 2
+		       : begins(sql, "SELECT pg_catalog")    ? 3
+							     : 1;
 	if (begins(sql, "SELECT current_setting"))
 		(void)snprintf(r->value, sizeof(r->value), "100");
 	if (begins(sql, "SELECT count"))
@@ -137,12 +142,15 @@ static void tell_rows(struct pg_conn *c, const char *sql, unsigned n)
 
 void fake_fail(struct pg_conn *c, bool is_fatal, unsigned n)
 {
-	static const char *const states[] = { "22012", "57014", "40001", "0A000", "25P02", "53100" };
+	static const char *const states[] = {
+		"22012", "57014", "40001", "0A000", "25P02", "53100"
+	};
 
-	(void)fake_tell(c, is_fatal ? error_new("57P01", "FATAL", "terminating connection")
-			       : error_new(c->cancelled ? "57014" : states[n % 6], "ERROR",
-					   n % 6 == 3 ? "cached plan must not change result type"
-						      : "it failed"));
+	(void)fake_tell(c,
+			is_fatal ? error_new("57P01", "FATAL", "terminating connection")
+				 : error_new(c->cancelled ? "57014" : states[n % 6], "ERROR",
+					     n % 6 == 3 ? "cached plan must not change result type"
+							: "it failed"));
 	memset(c->pending, 0, sizeof(c->pending));
 	if (c->transaction != PQTRANS_IDLE)
 		c->transaction = PQTRANS_INERROR;

@@ -203,8 +203,8 @@ static void write_config(void)
 {
 	int fd = memfd_create("config", MFD_CLOEXEC);
 
-	check(fd >= 0 && write(fd, config_text, sizeof(config_text) - 1) ==
-				 (ssize_t)sizeof(config_text) - 1);
+	check(fd >= 0 &&
+	      write(fd, config_text, sizeof(config_text) - 1) == (ssize_t)sizeof(config_text) - 1);
 	(void)snprintf(config_path, sizeof(config_path), "/proc/self/fd/%d", fd);
 }
 

@@ -169,3 +169,17 @@ def test_what_is_local_is_no_reason_for_a_reset(daemon, wire, pg):
 def test_trust_is_a_setting(daemon, wire):
     wire.query("CREATE VIEW glimpse AS SELECT leaks() AS a")
     assert not leaves_nothing(daemon, wire, "SELECT * FROM glimpse") and hides(wire) == []
+
+
+def test_a_notification_to_a_plain_query_is_nobodys(daemon, wire, pg):
+    pg.psql(
+        """
+        CREATE OR REPLACE FUNCTION leaks() RETURNS int LANGUAGE plpgsql AS
+            $$ BEGIN LISTEN gossip; PERFORM pg_notify('gossip', repeat('x', 100)); RETURN 1; END $$
+        """
+    )
+    for _ in range(3):
+        answer = wire.query("SELECT leaks()")
+        assert not answer.notifications
+        assert answer.results[0].command_tag == "SELECT 1"
+    assert wire.values("SELECT count(*) FROM pg_listening_channels()") == [("0",)]
