@@ -41,6 +41,9 @@ enum sidepool_table {
 	SIDEPOOL_TABLE_CLIENTS,
 	SIDEPOOL_TABLE_WARNINGS,
 	SIDEPOOL_TABLE_REQUESTS, /* those that wait or run */
+	SIDEPOOL_TABLE_SUBMIT,   /* one row: the queue of what was submitted; always there */
+	SIDEPOOL_TABLE_SUBMISSIONS,
+	SIDEPOOL_TABLE_FAILED_SUBMISSIONS, /* the last ones, the latest first */
 };
 
 #define SIDEPOOL_WAITING_ONLY (1u << 31)

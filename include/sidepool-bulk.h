@@ -54,6 +54,30 @@ uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, 
 
 struct sidepool_batch *sidepool_batch_free(struct sidepool_batch *batch);
 
+/* SIDEPOOL_SUBMIT_OPTIONS(.key = "chat-7", .key_bytes = 6), or set `size`. */
+struct sidepool_submit_options {
+	size_t size;
+	const void
+		*key; /* what has the same key is run in the order of its acceptance; NULL: none */
+	size_t key_bytes;
+	uint32_t try_ms; /* for so long it is tried to be sent; 0: as the settings say */
+};
+
+#define SIDEPOOL_SUBMIT_OPTIONS(...)                                                               \
+	(&(struct sidepool_submit_options){ .size = sizeof(struct sidepool_submit_options),        \
+					    __VA_ARGS__ })
+
+/*
+ * A write that need not be waited for: the daemon accepts it, or refuses it at once, and runs the
+ * statements later, in one transaction, whatever becomes of this program. Reply: result 0 has
+ * submission_id, and journaled: "t" where it is on disk and is run exactly once; else it is lost if
+ * the daemon dies. What comes of it is not told: sidepool queue --failed, and the pool's events. The
+ * batch stays the caller's and is empty. Only on no lease; an idempotency_key makes asking again safe.
+ */
+uint32_t sidepool_submit(struct sidepool *sp, struct sidepool_batch *batch,
+			 const struct sidepool_submit_options *options,
+			 const struct sidepool_call *call);
+
 /*
  * The next chunk. Ask for two or three ahead to hide the round trip. The last reply has no stream.
  */

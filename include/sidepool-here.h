@@ -42,6 +42,7 @@ struct sidepool *sidepool_here(struct sidepool *sp, const char *where);
 #define sidepool_script(sp, ...) sidepool_from_here_(sidepool_script, sp, __VA_ARGS__)
 #define sidepool_take_lease(sp, ...) sidepool_from_here_(sidepool_take_lease, sp, __VA_ARGS__)
 #define sidepool_batch_send(sp, ...) sidepool_from_here_(sidepool_batch_send, sp, __VA_ARGS__)
+#define sidepool_submit(sp, ...) sidepool_from_here_(sidepool_submit, sp, __VA_ARGS__)
 #define sidepool_copy_in(sp, ...) sidepool_from_here_(sidepool_copy_in, sp, __VA_ARGS__)
 #define sidepool_copy_out(sp, ...) sidepool_from_here_(sidepool_copy_out, sp, __VA_ARGS__)
 #endif

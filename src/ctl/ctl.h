@@ -35,6 +35,7 @@ struct ctl {
 	const char *pool;
 	uint32_t timeout_ms; /* 0: none */
 	uint32_t watch_ms;   /* 0: once */
+	bool failed; /* queue: what was submitted and came to nothing */
 	bool wait;           /* until what was asked for is in effect */
 	uint64_t count;      /* listen, events: 0 means for ever */
 	struct sidepool *sp; /* owned */
@@ -57,7 +58,7 @@ int ctl_query(struct ctl *ctl);
 int ctl_exec(struct ctl *ctl);
 int ctl_status(struct ctl *ctl);
 int ctl_list(struct ctl *ctl);  /* detail: enum sidepool_table */
-int ctl_queue(struct ctl *ctl); /* of SIDEPOOL_TABLE_REQUESTS those that wait */
+int ctl_queue(struct ctl *ctl); /* what waits, or has failed */
 int ctl_health(struct ctl *ctl);
 int ctl_ping(struct ctl *ctl);
 int ctl_listen(struct ctl *ctl); /* detail 1: events */

@@ -23,7 +23,8 @@ static const struct ctl_command commands[] = {
 	{ "events", "[POOL...]", "print what happens to the pools", 0, -1, ctl_listen, 1 },
 	{ "queries", "", "what waits and runs, statement by statement", 0, 0, ctl_list,
 	  SIDEPOOL_TABLE_REQUESTS },
-	{ "queue", "", "what waits for a connection", 0, 0, ctl_queue, 0 },
+	{ "queue", "[--failed]", "what waits; submitted writes that have failed", 0, 0, ctl_queue,
+	  0 },
 	{ "top", "", "who holds, who waits, and why: full screen, live", 0, 0, ctl_top, 0 },
 	{ "health", "", "how it is, also as exit status", 0, 0, ctl_health, 0 },
 	{ "ping", "", "whether the daemon answers, and how fast", 0, 0, ctl_ping, 0 },
@@ -60,6 +61,7 @@ static const char options_help[] =
 	"  -t, --timeout TIME   with a unit: 500ms, 10s, 2m\n"
 	"  -w, --watch[=TIME]   again and again; each second, or as often as that\n"
 	"      --wait           pause: until what runs has ended\n"
+	"      --failed         queue: submitted writes that came to nothing\n"
 	"      --csv, --json    instead of an aligned table\n"
 	"  -n, --count N        listen, events: leave after N\n"
 	"  -h, --help\n"
@@ -117,6 +119,9 @@ static int take_option(struct ctl *ctl, int option)
 	case 'W':
 		ctl->wait = true;
 		return -1;
+	case 'F':
+		ctl->failed = true;
+		return -1;
 	case 'c':
 		ctl->format = CTL_CSV;
 		return -1;
@@ -149,6 +154,7 @@ static int take_options(struct ctl *ctl, int argc, char **argv)
 		{ "timeout", required_argument, NULL, 't' },
 		{ "watch", optional_argument, NULL, 'w' },
 		{ "wait", no_argument, NULL, 'W' },
+		{ "failed", no_argument, NULL, 'F' },
 		{ "csv", no_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "count", required_argument, NULL, 'n' },

@@ -32,6 +32,9 @@ static int json_status(const struct sidepool_reply *reply)
 		[SIDEPOOL_TABLE_CLIENTS] = "clients",
 		[SIDEPOOL_TABLE_WARNINGS] = "warnings",
 		[SIDEPOOL_TABLE_REQUESTS] = "requests",
+		[SIDEPOOL_TABLE_SUBMIT] = "submit",
+		[SIDEPOOL_TABLE_SUBMISSIONS] = "submissions",
+		[SIDEPOOL_TABLE_FAILED_SUBMISSIONS] = "failed_submissions",
 	};
 
 	fputc('{', stdout);
@@ -59,13 +62,28 @@ static int print_table(const struct ctl *ctl, const struct sidepool_result *r,
 	return CTL_OK;
 }
 
+/* What was submitted and waits stands below; in CSV and JSON it would be another table. */
+static int print_tables(const struct ctl *ctl, const struct sidepool_reply *reply,
+			enum sidepool_table table)
+{
+	const struct sidepool_result *submitted =
+		sidepool_result(reply, SIDEPOOL_TABLE_SUBMISSIONS);
+	int status = print_table(ctl, sidepool_result(reply, table), table);
+
+	if (status != CTL_OK || table == SIDEPOOL_TABLE_SUBMISSIONS || ctl->format != CTL_ALIGNED ||
+	    sidepool_nrows(submitted) == 0)
+		return status;
+	putchar('\n');
+	return view_table(submitted, SIDEPOOL_TABLE_SUBMISSIONS);
+}
+
 static int print(const struct ctl *ctl, const struct sidepool_reply *reply,
 		 enum sidepool_table table)
 {
 	if (sidepool_error(reply))
 		return complain(sidepool_error(reply), NULL);
 	if (table != SIDEPOOL_TABLE_DAEMON)
-		return print_table(ctl, sidepool_result(reply, table), table);
+		return print_tables(ctl, reply, table);
 	switch (ctl->format) {
 	case CTL_JSON:
 		return json_status(reply);
@@ -117,6 +135,11 @@ int ctl_list(struct ctl *ctl)
 
 int ctl_queue(struct ctl *ctl)
 {
-	return watch(ctl, 1u << SIDEPOOL_TABLE_REQUESTS | SIDEPOOL_WAITING_ONLY,
+	if (ctl->failed)
+		return watch(ctl, 1u << SIDEPOOL_TABLE_FAILED_SUBMISSIONS,
+			     SIDEPOOL_TABLE_FAILED_SUBMISSIONS);
+	return watch(ctl,
+		     1u << SIDEPOOL_TABLE_REQUESTS | 1u << SIDEPOOL_TABLE_SUBMISSIONS |
+			     SIDEPOOL_WAITING_ONLY,
 		     SIDEPOOL_TABLE_REQUESTS);
 }

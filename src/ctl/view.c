@@ -77,6 +77,28 @@ static const struct view_column requests[] = {
 	{ "STATEMENT", "statement", VIEW_TEXT },
 };
 
+static const struct view_column submissions[] = {
+	{ "SUBMITTED", "submission_id", VIEW_NUMBER },
+	{ "APPLICATION", "application", VIEW_TEXT },
+	{ "POOL", "pool", VIEW_TEXT },
+	{ "STATE", "state", VIEW_TEXT },
+	{ "AGE", "age_ms", VIEW_MS },
+	{ "TRIES", "tries", VIEW_NUMBER },
+	{ "REASON", "reason", VIEW_TEXT },
+	{ "STATEMENT", "statement", VIEW_TEXT },
+};
+
+static const struct view_column failed_submissions[] = {
+	{ "SUBMITTED", "submission_id", VIEW_NUMBER },
+	{ "APPLICATION", "application", VIEW_TEXT },
+	{ "SINCE", "ended_ms", VIEW_MS },
+	{ "TRIES", "tries", VIEW_NUMBER },
+	{ "OUTCOME", "outcome", VIEW_TEXT },
+	{ "STATE", "sqlstate", VIEW_TEXT },
+	{ "REASON", "reason", VIEW_TEXT },
+	{ "STATEMENT", "statement", VIEW_TEXT },
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The value as it is shown: `buffer` is used where it is not there as such. */
@@ -196,6 +218,10 @@ int view_table(const struct sidepool_result *r, enum sidepool_table table)
 		return view_print(r, clients, COUNT(clients));
 	case SIDEPOOL_TABLE_REQUESTS:
 		return view_print(r, requests, COUNT(requests));
+	case SIDEPOOL_TABLE_SUBMISSIONS:
+		return view_print(r, submissions, COUNT(submissions));
+	case SIDEPOOL_TABLE_FAILED_SUBMISSIONS:
+		return view_print(r, failed_submissions, COUNT(failed_submissions));
 	default:
 		return CTL_TROUBLE;
 	}

@@ -32,9 +32,7 @@ struct submitted;
 /* What differs between the kinds of request that run on a connection to PostgreSQL. */
 struct request_kind {
 	const char *name;
-	/*
-	 * A connection is there, and everything that was asked ahead on it is done: begin the call.
-	 */
+	/* A connection is there, and all that was asked ahead on it is done: begin the call. */
 	void (*run)(struct request *r);
 	/* Not NULL: what is done in place of all that, once its idempotency_key lets it pass. */
 	void (*admitted)(struct request *r);
@@ -137,10 +135,7 @@ void request_submit(struct request *r, const struct request_kind *kind);
 /* The second half of it, for one that had to wait for another with its idempotency_key. */
 void request_submit_admitted(struct request *r);
 
-/*
- * The call of the request goes on with these; kinds begin it with pg_call_begin(conn, &r->call,
- * &request_call_ops).
- */
+/* What kinds give to pg_call_begin(): the call of the request goes on with these. */
 extern const struct pg_call_ops request_call_ops;
 
 /* The connection on which the request runs. */

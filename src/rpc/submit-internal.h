@@ -59,6 +59,11 @@ struct submits {
 struct submitted *submitted_new(struct submits *s, const struct submit_record *record);
 struct submitted *submitted_free(struct submitted *w);
 
+/* To the end of its lane. Returns 0 or -ENOMEM. */
+int submitted_enqueue(struct submitted *w);
+
+uint64_t submit_wall_clock_ms(void);
+
 /*
  * Begins to run it: submits_ended() follows, from within this call or later. With a journal, `row`
  * says by what it is known there.

@@ -251,12 +251,10 @@ static int on_done(void *userdata, uint64_t id)
 static int queue_found(struct submits *s, struct submitted_list *found)
 {
 	struct submitted *w;
-	char flow[2 * SUBMIT_NAME_BYTES + 2];
 
 	while ((w = TAILQ_FIRST(found))) {
 		TAILQ_REMOVE(found, w, link);
-		(void)snprintf(flow, sizeof(flow), "%s/%s", w->record.pool, w->record.share);
-		if (submit_queue_add(&s->queue, &w->queued, flow, w->key, w->key_bytes) < 0)
+		if (submitted_enqueue(w) < 0)
 			return -1;
 		s->totals.recovered_total++;
 	}

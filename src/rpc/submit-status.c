@@ -243,6 +243,11 @@ static void fill(struct request *asker, const struct submitted *w,
 	m->statement = statement ? statement : (char *)"";
 	m->statements = (uint32_t)n;
 	m->error = unpack_error(w, &allocator);
+	if (w->failure) {
+		m->outcome = (char *)outcome_text(w);
+		m->sqlstate = w->failure->sqlstate;
+		m->reason = w->failure->message;
+	}
 	m->ended_ms = w->ended ? usec_sub(rpc_now(), w->ended) / USEC_PER_MS : 0;
 }
 

@@ -1,10 +1,12 @@
-#SPDX - License - Identifier : MIT
+# SPDX-License-Identifier: MIT
 """Writes in the background: accepted or refused at once, run in order per key, tried again where that is safe."""
 import contextlib
+import json
 import os
 import random
 import resource
 import signal
+import subprocess
 
 import pytest
 from lib.events import Subscriber
@@ -95,86 +97,70 @@ def test_a_key_keeps_its_order(wire, pg):
 
 
 def test_others_pass_a_key_that_is_held_up(wire, pg):
-    with transaction(pg)
-as c : c.execute("INSERT INTO note (a) VALUES (1)") submit(wire, insert(1), key = b "slow")
-	       submit(wire, insert(2), key = b "slow") submit(wire, insert(3), key = b "quick")
-		       wait_until("the other key is run", lambda
-				  : notes(pg) == [3]) c.rollback()
-			       wait_until("all are run", lambda
-					  : sorted(notes(pg)) == [ 1, 2, 3 ])
+    with transaction(pg) as c:
+        c.execute("INSERT INTO note (a) VALUES (1)")
+        submit(wire, insert(1), key=b"slow")
+        submit(wire, insert(2), key=b"slow")
+        submit(wire, insert(3), key=b"quick")
+        wait_until("the other key is run", lambda: notes(pg) == [3])
+        c.rollback()
+    wait_until("all are run", lambda: sorted(notes(pg)) == [1, 2, 3])
 
-				       def
-       test_what_postgresql_refuses_is_told_and_kept(wire, pg, daemon)
-    : with Subscriber(wire)
-as events : events.listen("")
-		    submit(wire, insert(1), key = b "k") failed = submit(wire, insert(1),
-									 key = b "k") event =
-	events.receive("event/main/submit", "submit").submit assert event.submission_id
-		== failed.submission_id and event.error.sql.sqlstate == "23505" and
-	event.key == b "k"(kept, ) =
-		queue(wire).failed_submissions assert kept.error.sql.sqlstate == "23505" and
-		kept.error.outcome ==
-			2 and
-		kept.tries == 1 assert kept.statement == "INSERT INTO note (a) VALUES ($1)" and
-		kept.state == "failed" assert queue(wire).submit.failed_total == 1 and
-		notes(pg) == [1] assert f
-			     "submitted write {failed.submission_id} " in daemon.log() and
-		"23505" in
-		daemon.log()
 
-			@pytest.mark.parametrize(("change", "code"),
-						 [
-							 (lambda r
-							  : r.submit.ClearField("statements"),
-							    "INVALID_ARGUMENT"),
-							 (lambda r
-							  : setattr(r.submit, "key", b "x" * 256),
-							    "INVALID_ARGUMENT"),
-							 (lambda r
-							  : setattr(r.acquire, "begin", True),
-							    "INVALID_ARGUMENT"),
-							 (lambda r
-							  : setattr(r, "pool", "other"),
-							    "UNKNOWN_POOL"),
-							 (lambda r
-							  : setattr(r.submit.statements[0], "sql",
-								    b "SET x.y = 1"),
-							    "SESSION_REQUIRED"),
-							 (lambda r
-							  : setattr(r.submit.statements[0],
-								    "parameters", b "\1"),
-							    "INVALID_ARGUMENT"),
-						 ],
-						 ids =
-							 [
-								 "none", "key", "lease",
-								 "pool", "session", "parameters"
-							 ], ) def
-		test_what_cannot_be_run_is_refused_at_once(wire, change, code)
-    : request = submit_request(wire, insert(1))
-			change(request) with pytest.raises(Failed) as e
-    : wire.call(request) assert(e.value.code, e.value.outcome) ==
-		(code, "not sent")
+def test_what_postgresql_refuses_is_told_and_kept(wire, pg, daemon):
+    with Subscriber(wire) as events:
+        events.listen("")
+        submit(wire, insert(1), key=b"k")
+        failed = submit(wire, insert(1), key=b"k")
+        event = events.receive("event/main/submit", "submit").submit
+    assert event.submission_id == failed.submission_id and event.error.sql.sqlstate == "23505" and event.key == b"k"
+    (kept,) = queue(wire).failed_submissions
+    assert kept.error.sql.sqlstate == "23505" and kept.error.outcome == 2 and kept.tries == 1
+    assert kept.statement == "INSERT INTO note (a) VALUES ($1)" and kept.state == "failed"
+    assert (kept.outcome, kept.sqlstate) == ("failed", "23505")
+    assert queue(wire).submit.failed_total == 1 and notes(pg) == [1]
+    assert f"submitted write {failed.submission_id} " in daemon.log() and "23505" in daemon.log()
 
-			@pytest.mark
-				.settings({ "application *" : { "read_only" : "on" } }) def
-		test_who_may_only_read_is_refused(wire)
-    : with pytest.raises(Failed) as e : submit(wire, insert(1)) assert e.value.code
-		==
-		"READ_ONLY"
 
-		@pytest.mark
-			.settings({ "sidepool" : { "submit_queue_size" : "0" } }) def
-		test_it_can_be_forbidden(wire)
-    : with pytest.raises(Failed) as e : submit(wire, insert(1)) r = Request() r.hello.max_version =
-			1 assert e.value.code == "UNSUPPORTED" and
-			"submit" not in wire.call(r)
-				.hello
-				.features
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda r: r.submit.ClearField("statements"), "INVALID_ARGUMENT"),
+        (lambda r: setattr(r.submit, "key", b"x" * 256), "INVALID_ARGUMENT"),
+        (lambda r: setattr(r.acquire, "begin", True), "INVALID_ARGUMENT"),
+        (lambda r: setattr(r, "pool", "other"), "UNKNOWN_POOL"),
+        (lambda r: setattr(r.submit.statements[0], "sql", b"SET x.y = 1"), "SESSION_REQUIRED"),
+        (lambda r: setattr(r.submit.statements[0], "parameters", b"\1"), "INVALID_ARGUMENT"),
+    ],
+    ids=["none", "key", "lease", "pool", "session", "parameters"],
+)
+def test_what_cannot_be_run_is_refused_at_once(wire, change, code):
+    request = submit_request(wire, insert(1))
+    change(request)
+    with pytest.raises(Failed) as e:
+        wire.call(request)
+    assert (e.value.code, e.value.outcome) == (code, "not sent")
 
-			@pytest.mark.settings({ "sidepool" : { "submit_queue_size" : "10" } }) def
-			test_the_number_is_bounded(wire, pg)
-    : with transaction(pg) as c:
+
+@pytest.mark.settings({"application *": {"read_only": "on"}})
+def test_who_may_only_read_is_refused(wire):
+    with pytest.raises(Failed) as e:
+        submit(wire, insert(1))
+    assert e.value.code == "READ_ONLY"
+
+
+@pytest.mark.settings({"sidepool": {"submit_queue_size": "0"}})
+def test_it_can_be_forbidden(wire):
+    with pytest.raises(Failed) as e:
+        submit(wire, insert(1))
+    r = Request()
+    r.hello.max_version = 1
+    assert e.value.code == "UNSUPPORTED" and "submit" not in wire.call(r).hello.features
+
+
+@pytest.mark.settings({"sidepool": {"submit_queue_size": "10"}})
+def test_the_number_is_bounded(wire, pg):
+    with transaction(pg) as c:
         c.execute("LOCK TABLE note IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(Failed) as e:
             for i in range(11):
@@ -196,24 +182,28 @@ def test_an_idempotency_key_makes_a_repetition_harmless(wire, pg):
     request = submit_request(wire, "INSERT INTO note (a) VALUES (1)", idempotency_key=b"once")
     assert wire.call(request).submit == wire.call(request).submit
     drained(wire)
-assert notes(pg) == [1] and queue(wire).submit.accepted_total ==
-				    1
+    assert notes(pg) == [1] and queue(wire).submit.accepted_total == 1
 
-				    def test_it_is_tried_again_when_postgresql_is_back(wire, pg)
-    : submit(wire, insert(0)) drained(wire) pg.stop()
-try:
-	for
-		i in range(1, 6)
-		    : submit(wire, insert(i), key = b "k") state =
-			      queue(wire).submit assert state.waiting + state.running == 5 and
-			      state.failed_total == 0 finally
-		    : pg.start() wait_until("all are run", lambda
-					    : notes(pg) == list(range(6)))
 
-			      def test_it_is_given_up_when_its_time_is_over(wire, pg)
-		    : pg.stop()
-		try : submit(wire, insert(1), try_ms = 300)
-	(kept,) = wait_until("it is given up", lambda: queue(wire).failed_submissions)
+def test_it_is_tried_again_when_postgresql_is_back(wire, pg):
+    submit(wire, insert(0))
+    drained(wire)
+    pg.stop()
+    try:
+        for i in range(1, 6):
+            submit(wire, insert(i), key=b"k")
+        state = queue(wire).submit
+        assert state.waiting + state.running == 5 and state.failed_total == 0
+    finally:
+        pg.start()
+    wait_until("all are run", lambda: notes(pg) == list(range(6)))
+
+
+def test_it_is_given_up_when_its_time_is_over(wire, pg):
+    pg.stop()
+    try:
+        submit(wire, insert(1), try_ms=300)
+        (kept,) = wait_until("it is given up", lambda: queue(wire).failed_submissions)
     finally:
         pg.start()
     assert kept.error.outcome == 1
@@ -246,7 +236,25 @@ def test_what_is_lost_at_the_end_is_told(wire, pg, daemon):
     assert "5 submitted writes that were not done in time are lost" in daemon.log()
     assert notes(pg) == []
 
-#-- -- with a journal -- --
+
+def test_the_command_shows_what_waits_and_what_failed(wire, pg, daemon):
+    def command(*arguments):
+        return subprocess.run(
+            [os.environ["SIDEPOOL"], "--socket", str(daemon.socket), *arguments], capture_output=True, text=True, check=True
+        ).stdout
+
+    with transaction(pg) as c:
+        c.execute("LOCK TABLE note IN ACCESS EXCLUSIVE MODE")
+        submit(wire, insert(1), key=b"k")
+        submit(wire, insert(1), key=b"k")
+        wait_until("both are shown", lambda: command("queue").count("INSERT INTO") == 2)
+    drained(wire)
+    assert "23505" in command("queue", "--failed") and "failed" in command("queue", "--failed")
+    (kept,) = json.loads(command("status", "--json"))["failed_submissions"]
+    assert kept["sqlstate"] == "23505" and kept["outcome"] == "failed"
+
+
+# ---- with a journal ----
 
 
 @pytest.fixture
@@ -303,116 +311,95 @@ def test_an_unknown_outcome_is_found_out_by_its_row(kept, pg):
         drained(w)
         pg.set("synchronous_commit", "on")
         pg.set("synchronous_standby_names", "nobody")
-	try : submit(w, insert(1)) pid
-		= wait_until(
-			  "it waits for the standby", lambda
-			  : pg.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
-				  [0][0] os
-					  .kill(pid, signal.SIGTERM)
-						  wait_until("it is tried again", lambda
-							     : queue(w).submit.retries_total >
-								       0) finally : pg
-					  .set("synchronous_standby_names",
-					       "") pg.set("synchronous_commit",
-							  "off") drained(w) assert notes(pg) ==
-			  [ 0, 1 ] and
-		  queue(w).submit.done_total == 2 and
-		  queue(w).submit.failed_total ==
-			  0
+        try:
+            submit(w, insert(1))
+            pid = wait_until(
+                "it waits for the standby", lambda: pg.sql("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            )[0][0]
+            os.kill(pid, signal.SIGTERM)
+            wait_until("it is tried again", lambda: queue(w).submit.retries_total > 0)
+        finally:
+            pg.set("synchronous_standby_names", "")
+            pg.set("synchronous_commit", "off")
+        drained(w)
+        assert notes(pg) == [0, 1] and queue(w).submit.done_total == 2 and queue(w).submit.failed_total == 0
 
-			  def test_a_stop_leaves_in_it_what_cannot_be_done(kept, pg)
-		    : with Wire(kept.socket) as w : submit(w, insert(0)) drained(w) pg.stop()
-		try : submit(w, insert(1))
-			wait_until("it is tried", lambda
-				   : queue(w).submit.retries_total > 0) assert kept
-			.stop() == 0 finally
-			    : pg.start() assert
-			      "1 submitted writes are left in the journal" in kept.log() again(kept)
-				      wait_until("it is run", lambda
-						 : notes(pg) == [ 0, 1 ])
 
-					      def
-			      test_two_daemons_do_not_share_a_journal(kept, pg, make_daemon,
-								      journal)
-			    : other =
-				make_daemon(
-					pg.url(),
-					config = { "sidepool" : { "submit_journal" : journal } },
-					start = False)
-					.launch() assert other.wait() !=
-				0 assert "another daemon uses it" in other
-					.log()
+def test_a_stop_leaves_in_it_what_cannot_be_done(kept, pg):
+    with Wire(kept.socket) as w:
+        submit(w, insert(0))
+        drained(w)
+        pg.stop()
+        try:
+            submit(w, insert(1))
+            wait_until("it is tried", lambda: queue(w).submit.retries_total > 0)
+            assert kept.stop() == 0
+        finally:
+            pg.start()
+    assert "1 submitted writes are left in the journal" in kept.log()
+    again(kept)
+    wait_until("it is run", lambda: notes(pg) == [0, 1])
 
-						def test_a_torn_end_is_cut_off(kept, pg, journal)
-			    : with Wire(kept.socket) as w : pg.stop()
-			try : submit(w, insert(1)) submit(w, insert(2)) kept
-				.kill() finally : pg.start() data =
-					journal.read_bytes() journal
-						.write_bytes(data[:-3]) again(kept)
-							wait_until("the first is run", lambda
-								   : notes(pg) == [1]) with
-					Wire(kept.socket) as w
-				    : drained(w) assert
-				      "were not finished, and cut off" in kept.log() and
-					notes(pg) == [1]
 
-						     def test_what_is_no_journal_is_left_alone(
-							     pg, make_daemon, journal)
-				    : journal.write_text(
-					      "dear diary, today somebody wrote my name into a configuration file")
-					      daemon =
-						make_daemon(pg.url(), config = {
-							"sidepool" : { "submit_journal" : journal }
-						},
-							    start = False)
-								.launch() assert daemon.wait() !=
-							0 assert
-							"it is no journal" in daemon.log() and
-						journal.read_text()
-								.startswith("dear diary")
+def test_two_daemons_do_not_share_a_journal(kept, pg, make_daemon, journal):
+    other = make_daemon(pg.url(), config={"sidepool": {"submit_journal": journal}}, start=False).launch()
+    assert other.wait() != 0
+    assert "another daemon uses it" in other.log()
 
-									def
-							test_a_full_disk_refuses_and_loses_nothing(
-									kept, pg)
-				    : ""
-				      "A limit on the length of files stands for the disk."
-				      "" with Wire(kept.socket) as w
-				    : submit(w, insert(0)) drained(w)
-					      resource.prlimit(kept.pid(), resource.RLIMIT_FSIZE,
-							       (40000, resource.RLIM_INFINITY))
-						      with pytest.raises(Failed) as e
-				    : submit(w, ("INSERT INTO note (a) SELECT length($1)",
-						 ["x" * 50000]))
-					      assert(e.value.code, e.value.outcome) ==
-							("JOURNAL_FAILED", "not sent")assert
-							queue(w)
-								.submit.journal_failure resource
-								.prlimit(kept.pid(),
-									 resource.RLIMIT_FSIZE,
-									 (resource.RLIM_INFINITY,
-									  resource.RLIM_INFINITY))
-									submit(w, insert(2))
-										drained(w) assert
-							not queue(w)
-								.submit.journal_failure kept.kill()
-									again(kept) with
-							Wire(kept.socket) as w : drained(w) assert
-										 notes(pg) ==
-							[ 0, 2 ]
 
-							def
-							test_a_role_that_may_not_create_the_table_is_told_so(
-								pg, make_daemon, journal)
-				    : pg.sql("DROP ROLE IF EXISTS humble") pg
-					      .sql("CREATE ROLE humble LOGIN") pg
-					      .sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT INSERT ON note TO humble; GRANT USAGE ON note_n_seq TO humble")
-						      daemon = make_daemon(
-							pg.url(user = "humble"), config = {
-								"sidepool" : {
-									"submit_journal" : journal
-								}
-							})
-				try : with Wire(daemon.socket) as w:
+def test_a_torn_end_is_cut_off(kept, pg, journal):
+    with Wire(kept.socket) as w:
+        pg.stop()
+        try:
+            submit(w, insert(1))
+            submit(w, insert(2))
+            kept.kill()
+        finally:
+            pg.start()
+    data = journal.read_bytes()
+    journal.write_bytes(data[:-3])
+    again(kept)
+    wait_until("the first is run", lambda: notes(pg) == [1])
+    with Wire(kept.socket) as w:
+        drained(w)
+    assert "were not finished, and cut off" in kept.log() and notes(pg) == [1]
+
+
+def test_what_is_no_journal_is_left_alone(pg, make_daemon, journal):
+    journal.write_text("dear diary, today somebody wrote my name into a configuration file")
+    daemon = make_daemon(pg.url(), config={"sidepool": {"submit_journal": journal}}, start=False).launch()
+    assert daemon.wait() != 0
+    assert "it is no journal" in daemon.log() and journal.read_text().startswith("dear diary")
+
+
+def test_a_full_disk_refuses_and_loses_nothing(kept, pg):
+    """A limit on the length of files stands for the disk."""
+    with Wire(kept.socket) as w:
+        submit(w, insert(0))
+        drained(w)
+        resource.prlimit(kept.pid(), resource.RLIMIT_FSIZE, (40000, resource.RLIM_INFINITY))
+        with pytest.raises(Failed) as e:
+            submit(w, ("INSERT INTO note (a) SELECT length($1)", ["x" * 50000]))
+        assert (e.value.code, e.value.outcome) == ("JOURNAL_FAILED", "not sent")
+        assert queue(w).submit.journal_failure
+        resource.prlimit(kept.pid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        submit(w, insert(2))
+        drained(w)
+        assert not queue(w).submit.journal_failure
+        kept.kill()
+    again(kept)
+    with Wire(kept.socket) as w:
+        drained(w)
+    assert notes(pg) == [0, 2]
+
+
+def test_a_role_that_may_not_create_the_table_is_told_so(pg, make_daemon, journal):
+    pg.sql("DROP ROLE IF EXISTS humble")
+    pg.sql("CREATE ROLE humble LOGIN")
+    pg.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT INSERT ON note TO humble; GRANT USAGE ON note_n_seq TO humble")
+    daemon = make_daemon(pg.url(user="humble"), config={"sidepool": {"submit_journal": journal}})
+    try:
+        with Wire(daemon.socket) as w:
             submit(w, insert(1))
             (entry,) = wait_until("it is refused", lambda: [s for s in queue(w).submissions if s.error.sql.sqlstate == "42501"])
             assert "sidepool_submitted" in entry.error.message and "CREATE TABLE" in daemon.log()

@@ -157,3 +157,43 @@ uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *b, int 
 		reset(b);
 	return ask_end(&a);
 }
+
+_Static_assert((int)SUBMIT_STATEMENTS == (int)BATCH_STATEMENTS, "a batch is sent as either");
+
+static void encode_submit(struct ask *a, const struct sidepool_batch *b,
+			  const struct sidepool_submit_options *options)
+{
+	struct bytes *f = &a->q->frame;
+	size_t open = pb_open(f, REQUEST_SUBMIT, b->done.len + options->key_bytes + 16);
+
+	bytes_put(f, b->done.data, b->done.len);
+	if (options->key_bytes > 0)
+		pb_blob(f, SUBMIT_KEY, options->key, options->key_bytes);
+	pb_uint(f, SUBMIT_TRY_MS, options->try_ms);
+	pb_close(f, open);
+}
+
+uint32_t sidepool_submit(struct sidepool *sp, struct sidepool_batch *b,
+			 const struct sidepool_submit_options *options,
+			 const struct sidepool_call *call)
+{
+	static const struct sidepool_submit_options none = { .size = sizeof(none) };
+	struct ask a;
+
+	if (!ask_begin(&a, sp, REQUEST_SUBMIT, call))
+		return 0;
+	if (!b)
+		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "batch is NULL");
+	else if (!close_statement(b))
+		ask_fail(&a, SIDEPOOL_E_OUT_OF_MEMORY, "no memory for the batch");
+	else if (b->done.len == 0)
+		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "the batch is empty");
+	if (options && options->size < sizeof(*options))
+		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT,
+			 "sidepool_submit_options::size is not set");
+	if (a.code == 0)
+		encode_submit(&a, b, options ? options : &none);
+	if (b)
+		reset(b);
+	return ask_end(&a);
+}

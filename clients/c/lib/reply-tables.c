@@ -54,6 +54,16 @@ static int add_status(struct sidepool_reply *reply, const ProtobufCMessage *m)
 	if (r == 0)
 		r = add_messages(reply, &sidepool__v1__request_status__descriptor, s->n_requests,
 				 (ProtobufCMessage *const *)s->requests);
+	if (r == 0)
+		r = add_messages(reply, &sidepool__v1__submit_status__descriptor, s->submit ? 1 : 0,
+				 (ProtobufCMessage *const *)&s->submit);
+	if (r == 0)
+		r = add_messages(reply, &sidepool__v1__submission_status__descriptor,
+				 s->n_submissions, (ProtobufCMessage *const *)s->submissions);
+	if (r == 0)
+		r = add_messages(reply, &sidepool__v1__submission_status__descriptor,
+				 s->n_failed_submissions,
+				 (ProtobufCMessage *const *)s->failed_submissions);
 	return r;
 }
 
@@ -85,6 +95,7 @@ static const struct kind {
 	{ RESPONSE_STATUS, &sidepool__v1__status_reply__descriptor, add_status },
 	{ RESPONSE_HEALTH, &sidepool__v1__health_reply__descriptor, add_health },
 	{ RESPONSE_ADMIN, &sidepool__v1__admin_reply__descriptor, NULL },
+	{ RESPONSE_SUBMIT, &sidepool__v1__submit_reply__descriptor, NULL },
 };
 
 static int set_tables(struct sidepool_reply *reply, const struct kind *kind,
