@@ -89,7 +89,7 @@ struct sidepool_call {
 	const void *idempotency_key; /* 1 to 255 bytes: the same again is then safe */
 	size_t idempotency_key_bytes;
 	const char *call_site;   /* for whoever looks for the culprit; NULL: sidepool-here.h */
-	const char *traceparent; /* W3C Trace Context */
+	const char *traceparent; /* W3C Trace Context; NULL: what the options' function says */
 	uint32_t chunk_bytes;    /* the most bytes of rows in one reply; 0: the daemon's */
 	unsigned binary : 1;     /* results in PostgreSQL's binary formats */
 };

@@ -53,6 +53,12 @@ extern "C" {
 struct sidepool;
 
 /*
+ * The current trace, as W3C Trace Context has it ("00-<32 hex>-<16 hex>-01"), or NULL. Asked in each
+ * request function, which copies it, in the caller's thread. It must not call the handle.
+ */
+typedef const char *(*sidepool_traceparent_fn)(void *userdata);
+
+/*
  * How a handle shall be. Zero and NULL mean the default. Write SIDEPOOL_OPTIONS(.pool = "main"), or
  * set `size` to sizeof(struct sidepool_options): members of later versions then have their
  * defaults.
@@ -74,6 +80,8 @@ struct sidepool_options {
 	uint32_t keep_bytes;       /* memory that a free reply or request keeps at most; 16384 */
 	unsigned no_reconnect : 1;       /* one connection: broken, the handle is of no more use */
 	unsigned no_statement_cache : 1; /* always send the text */
+	sidepool_traceparent_fn traceparent; /* for calls that have none; NULL: none is sent */
+	void *traceparent_userdata;          /* borrowed, as long as the handle lives */
 };
 
 #define SIDEPOOL_OPTIONS(...)                                                                      \

@@ -135,6 +135,37 @@ static void test_who_tells_the_call_site(void **state)
 	sidepool_batch_free(batch);
 }
 
+static const char *current_trace(void *userdata)
+{
+	unsigned *asked = userdata;
+
+	return ++*asked < 3 ? "00-4-5-6" : NULL;
+}
+
+static void test_the_current_trace_is_asked_for(void **state)
+{
+	struct fixture *f = *state;
+	unsigned asked = 0;
+
+	fixture_listen(f);
+	fixture_open(
+		f, SIDEPOOL_OPTIONS(.traceparent = current_trace, .traceparent_userdata = &asked));
+	sidepool_query(f->sp, "select 1", NULL, NULL);
+	sidepool_query(f->sp, "select 1", NULL, SIDEPOOL_CALL(.traceparent = "00-1-2-3"));
+	sidepool_take_lease(f->sp, NULL, NULL);
+	sidepool_query(f->sp, "select 1", NULL, NULL);
+	fixture_connect(f);
+	peer_request(f);
+	assert_string_equal(f->request->traceparent, "00-4-5-6");
+	peer_request(f);
+	assert_string_equal(f->request->traceparent, "00-1-2-3");
+	peer_request(f);
+	assert_string_equal(f->request->traceparent, "00-4-5-6");
+	peer_request(f);
+	assert_string_equal(f->request->traceparent, ""); /* there is none now */
+	assert_int_equal(asked, 3);
+}
+
 static void test_the_envelope(void **state)
 {
 	struct fixture *f = *state;
@@ -1004,6 +1035,7 @@ int main(void)
 		T(test_parameters_are_packed),
 		T(test_equal_formats_are_one),
 		T(test_the_envelope),
+		T(test_the_current_trace_is_asked_for),
 		T(test_a_known_statement_goes_as_its_id),
 		T(test_other_parameter_types_are_another_statement),
 		T(test_known_columns_are_not_sent_again),

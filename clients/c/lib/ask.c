@@ -42,6 +42,14 @@ static void copy_call(struct ask *a, const struct sidepool_call *call)
 		a->call.call_site = here;
 }
 
+static void ask_for_trace(struct ask *a)
+{
+	const struct settings *s = &a->sp->settings;
+
+	if (s->traceparent && !a->call.traceparent)
+		a->call.traceparent = s->traceparent(s->traceparent_userdata);
+}
+
 /* A lease lives on the connection that brought it. */
 static void check_lease(struct ask *a)
 {
@@ -111,6 +119,7 @@ bool ask_begin(struct ask *a, struct sidepool *sp, uint32_t kind, const struct s
 		return false;
 	}
 	copy_call(a, call);
+	ask_for_trace(a);
 	check_call(a);
 	a->q->kind = kind;
 	a->q->done = a->call.done;

@@ -71,6 +71,8 @@ int settings_apply(struct settings *s, const struct sidepool_options *options)
 	s->connect_wait_ms = o.connect_wait_ms;
 	s->reconnect_wait_ms = number_or(o.reconnect_wait_ms, RECONNECT_WAIT_MS);
 	s->reconnect = !o.no_reconnect;
+	s->traceparent = o.traceparent;
+	s->traceparent_userdata = o.traceparent_userdata;
 	s->max_in_flight = number_or(o.max_in_flight, MAX_IN_FLIGHT);
 	s->keep_bytes = number_or(o.keep_bytes, KEEP_BYTES);
 	s->statement_cache =

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-struct sidepool_options;
+#include "sidepool.h"
 
 struct settings {
 	struct sockaddr_un address;
@@ -23,6 +23,8 @@ struct settings {
 	uint32_t max_in_flight;
 	uint32_t keep_bytes;
 	bool reconnect;
+	sidepool_traceparent_fn traceparent; /* NULL: none */
+	void *traceparent_userdata;          /* borrowed */
 };
 
 /* `options` may be NULL. Returns 0 or SIDEPOOL_E_INVALID_ARGUMENT. */

@@ -36,6 +36,8 @@ static void count_failure(const struct sidepool_reply *reply)
 		return;
 	}
 	tally.refused++;
+	if (tally.refused > 10)
+		return; /* that many say what is wrong, and nobody reads them meanwhile */
 	fprintf(stderr, "%s: %s\n", sidepool_code_name(sidepool_code(reply)),
 		sidepool_error_message(e));
 }
