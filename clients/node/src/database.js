@@ -5,6 +5,7 @@ import { Listener } from "./listener.js";
 import { makeOptions } from "./options.js";
 import { BreakerState, HealthLevel } from "./schema.js";
 import { Scope } from "./scope.js";
+import { statementMessage, textAndValues } from "./statement.js";
 import { Session, runTransaction } from "./transaction.js";
 import { Transport } from "./transport.js";
 
@@ -55,6 +56,25 @@ export class Database extends Scope {
    */
   listen(channel, options = {}) {
     return new Listener(this.transport, channel, { pool: this.transport.options.pool, ...options });
+  }
+
+  /**
+   * A write that need not be waited for: one statement, or an array of them that are run in one transaction. The daemon
+   * accepts it, or refuses it at once, and runs it whatever becomes of this program. What has the same key is run in the
+   * order of its acceptance. Resolves to { id, journaled }; journaled: it is on disk, and will be run exactly once. What
+   * comes of it is not told. options: key, tryMs, idempotencyKey, pool, deadlineMs, signal.
+   */
+  async submit(queries, options = {}) {
+    try {
+      const parts = (Array.isArray(queries) ? queries : [queries]).map((query) => textAndValues(query));
+      const statements = parts.map(([text, values]) => statementMessage(text, [values]));
+      const key = typeof options.key === "string" ? Buffer.from(options.key) : options.key;
+      const submit = { statements, key, tryMs: options.tryMs };
+      const { submit: reply } = await this.send({ submit }, options, parts[0]?.[0] ?? "");
+      return { id: reply.submissionId, journaled: reply.journaled };
+    } catch (error) {
+      throw atCaller(error);
+    }
   }
 
   /** Cancels what runs on a lease of this program. Resolves to whether there was something. */

@@ -296,6 +296,20 @@ export interface HealthCheck {
   advice: string;
 }
 
+export interface SubmitOptions extends RequestOptions {
+  /** What has the same key is run in the order of its acceptance; at most 255 bytes. @default none, and no order */
+  key?: string | Uint8Array;
+  /** For so long it is tried to get it to PostgreSQL. @default what the daemon's settings say */
+  tryMs?: number;
+}
+
+export interface Submitted {
+  /** Of this submission, in the daemon's log, events and status. */
+  id: number | bigint;
+  /** It is on disk, and will be run exactly once; else it is lost if the daemon dies. */
+  journaled: boolean;
+}
+
 export class Database extends Scope {
   constructor(options?: Options | string);
   connect(options?: RequestOptions): Promise<this>;
@@ -310,6 +324,11 @@ export class Database extends Scope {
   session<T>(work: (session: Session) => T | PromiseLike<T>, options?: SessionOptions): Promise<Awaited<T>>;
   /** Hears of a channel of NOTIFY, over the one connection that the daemon listens with. */
   listen(channel: string, options?: ListenOptions): Listener;
+  /**
+   * A write that need not be waited for: one statement, or several that are run in one transaction. Accepted or refused at
+   * once, and run whatever becomes of this program; what comes of it is not told.
+   */
+  submit(queries: StatementLike | StatementLike[], options?: SubmitOptions): Promise<Submitted>;
   /** Cancels what runs on a lease of this program. */
   cancel(leaseId: number | bigint): Promise<boolean>;
   ping(options?: RequestOptions): Promise<void>;
