@@ -7,6 +7,7 @@ from ._dbapi import (
 )
 from ._session import IsolationLevel, Notify, TransactionStatus
 from ._settings import VERSION as __version__
+from ._submit import Submitted
 from ._sync.connection import Connection
 from ._sync.copy import Copy
 from ._sync.cursor import Cursor, RawCursor
@@ -28,7 +29,7 @@ __all__ = [
     "DataError", "DatabaseError", "Date", "DateFromTicks", "Error", "IntegrityError", "InterfaceError", "InternalError",
     "IsolationLevel", "LeaseLost", "NUMBER", "NotSupportedError", "Notify", "OperationalError", "PoolError", "PoolFull",
     "PoolTimeout", "ProgrammingError", "ROWID", "RawCursor",
-    "RawServerCursor", "Rollback", "STRING", "ServerCursor", "SessionRequired", "Time",
+    "RawServerCursor", "Rollback", "STRING", "ServerCursor", "SessionRequired", "Submitted", "Time",
     "TimeFromTicks", "Timestamp", "TimestampFromTicks", "Transaction", "TransactionStatus", "Warning", "Xid", "__version__",
     "adapters", "apilevel", "connect", "errors", "fetch_type", "paramstyle", "rows", "threadsafety", "types",
 ]

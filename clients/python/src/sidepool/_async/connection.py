@@ -14,11 +14,12 @@ from ..types import adapters as global_adapters
 from .copy import AsyncCopies
 from .cursor import AsyncCursor
 from .server_cursor import AsyncServerCursor
+from .submit import AsyncSubmits
 from .tpc import AsyncTwoPhase
 from .transaction import AsyncTransaction
 
 
-class AsyncConnection(AsyncCopies, AsyncTwoPhase, SessionState):
+class AsyncConnection(AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning

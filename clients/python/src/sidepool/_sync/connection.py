@@ -15,11 +15,12 @@ from ..types import adapters as global_adapters
 from .copy import Copies
 from .cursor import Cursor
 from .server_cursor import ServerCursor
+from .submit import Submits
 from .tpc import TwoPhase
 from .transaction import Transaction
 
 
-class Connection(Copies, TwoPhase, SessionState):
+class Connection(Copies, Submits, TwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning
