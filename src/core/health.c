@@ -87,12 +87,16 @@ void health_of_database(const struct breaker *b, uint32_t slots_up, usec retry_a
 		    "The last %" PRIu32 " connects failed (%s); %" PRIu32 " connections are up.",
 		    b->failures, slot_failure_to_string(b->cause), slots_up);
 		SAY(c.advice, "%s", remedy(b));
+	} else if (b->tripped) {
+		c.level = HEALTH_UNHEALTHY;
+		SAY(c.reason, "The breaker was opened by hand %.0f s ago and stays so.",
+		    ms(usec_sub(now, b->since)) / 1000);
+		SAY(c.advice, "%s", remedy(b));
 	} else {
 		c.level = HEALTH_UNHEALTHY;
 		SAY(c.reason, "The breaker is %s since %.1f s (%s); the next attempt is in %.1f s.",
 		    breaker_state_to_string(b->state), ms(usec_sub(now, b->since)) / 1000,
-		    b->tripped ? "by hand" : slot_failure_to_string(b->cause),
-		    ms(retry_after_us) / 1000);
+		    slot_failure_to_string(b->cause), ms(retry_after_us) / 1000);
 		SAY(c.advice, "%s", remedy(b));
 	}
 	*ret_check = c;
@@ -147,6 +151,13 @@ usec health_acquisition(const struct pool *p, usec now)
 void health_check_acquisition(const struct pool *p, usec now, struct health_check *ret_check)
 {
 	health_of_acquisition(&p->core->settings, health_acquisition(p, now), ret_check);
+	if (!p->paused)
+		return;
+	/* What waits for somebody who knows of it is not the pool's fault. */
+	ret_check->level = HEALTH_DEGRADED;
+	SAY(ret_check->reason, "The pool is paused by hand: nothing is granted, %" PRIu32 " wait.",
+	    p->waiting);
+	SAY(ret_check->advice, "Let it go on with 'sidepool resume'.");
 }
 
 void health_check_database(const struct pool *p, usec now, struct health_check *ret_check)

@@ -240,10 +240,16 @@ static void put_reasons(const struct sidepool_result *r)
 {
 	int name = sidepool_fnumber(r, "name"), reason = sidepool_fnumber(r, "breaker_reason");
 
-	for (size_t row = 0; name >= 0 && reason >= 0 && row < sidepool_nrows(r); row++)
-		if (sidepool_length(r, row, (size_t)reason) > 0)
+	int paused = sidepool_fnumber(r, "paused");
+
+	for (size_t row = 0; name >= 0 && row < sidepool_nrows(r); row++) {
+		if (paused >= 0 && !strcmp(sidepool_value(r, row, (size_t)paused), "t"))
+			printf("%s: paused by hand, nothing is granted until it is resumed\n",
+			       sidepool_value(r, row, (size_t)name));
+		if (reason >= 0 && sidepool_length(r, row, (size_t)reason) > 0)
 			printf("%s: %s\n", sidepool_value(r, row, (size_t)name),
 			       sidepool_value(r, row, (size_t)reason));
+	}
 }
 
 int view_status(const struct sidepool_reply *reply)

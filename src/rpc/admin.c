@@ -201,9 +201,14 @@ static void do_kill(struct request *r, const Sidepool__V1__KillApplication *m)
 		return;
 	}
 	queries_kill(r->rpc, m->pattern, &requests, &leases);
-	(void)snprintf(sentence, sizeof(sentence),
-		       "cancelled %u requests and revoked %u leases of \"%.100s\"", requests,
-		       leases, m->pattern);
+	if (requests + leases > 0)
+		(void)snprintf(sentence, sizeof(sentence),
+			       "cancelled %u request%s and revoked %u lease%s of \"%.100s\"",
+			       requests, requests == 1 ? "" : "s", leases, leases == 1 ? "" : "s",
+			       m->pattern);
+	else
+		(void)snprintf(sentence, sizeof(sentence),
+			       "nothing of \"%.100s\" waits, runs or holds a lease", m->pattern);
 	reply_done(r, sentence);
 }
 

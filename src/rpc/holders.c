@@ -126,6 +126,11 @@ static void describe_wait(const struct request *r, struct failure *f, const stru
 		       "pool %s %u/%u in use, %u waiting, waited %.1f s", pg_pool_name(r->pool->pg),
 		       core->n[SLOT_BUSY], pool_limit(core), core->waiting,
 		       (double)usec_sub(now, r->received) / USEC_PER_SEC);
+	if (core->paused) {
+		at = strlen(f->message);
+		(void)snprintf(f->message + at, sizeof(f->message) - at,
+			       "; it is paused by an administrator");
+	}
 	for (size_t i = 0; i < n && i < 3; i++) {
 		at = strlen(f->message);
 		(void)snprintf(f->message + at, sizeof(f->message) - at, "%s %s[%u]%s%s %.0f s %s",
@@ -137,15 +142,21 @@ static void describe_wait(const struct request *r, struct failure *f, const stru
 
 static void describe_breaker(const struct request *r, struct failure *f, const char *reason)
 {
-	const struct pool *core = pg_pool_core(r->pool->pg);
+	const struct breaker *b = &pg_pool_core(r->pool->pg)->breaker;
+	double since = (double)usec_sub(rpc_now(), b->since) / USEC_PER_SEC;
 
-	(void)snprintf(
-		f->message, sizeof(f->message), "pool %s: %s for %.0f s: %s; next try in %.1f s",
-		pg_pool_name(r->pool->pg),
-		core->breaker.tripped ? "the breaker was tripped by an administrator"
-				      : "the database cannot be reached, the breaker is open",
-		(double)usec_sub(rpc_now(), core->breaker.since) / USEC_PER_SEC,
-		reason ? reason : "no reason is known", (double)f->retry_after_us / USEC_PER_SEC);
+	if (b->tripped)
+		(void)snprintf(f->message, sizeof(f->message),
+			       "pool %s: the breaker was tripped by an administrator %.0f s ago, "
+			       "and stays open until it is reset",
+			       pg_pool_name(r->pool->pg), since);
+	else
+		(void)snprintf(f->message, sizeof(f->message),
+			       "pool %s: the database cannot be reached, the breaker is open for "
+			       "%.0f s: %s; next try in %.1f s",
+			       pg_pool_name(r->pool->pg), since,
+			       reason ? reason : "no reason is known",
+			       (double)f->retry_after_us / USEC_PER_SEC);
 }
 
 void status_describe_refusal(const struct request *r, struct failure *f, enum refusal why,

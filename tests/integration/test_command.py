@@ -168,7 +168,7 @@ def test_queries_and_queue_tell_what_runs_and_what_waits(sidepool, busy):
 def test_kill_ends_what_an_application_has_and_leaves_the_rest(sidepool, busy):
     assert sidepool("kill").status == USAGE
     done = sidepool("kill", "--app", "seed-*")
-    assert done.out == 'cancelled 1 requests and revoked 0 leases of "seed-*"\n'
+    assert done.out == 'cancelled 1 request and revoked 0 leases of "seed-*"\n'
     ended, served = busy()
     assert ended.HasField("error") and not served.HasField("error")
 
@@ -183,9 +183,28 @@ def test_pause_waits_for_what_runs(daemon, sidepool, busy):
     assert not busy()[1].HasField("error")
 
 
+def test_who_waits_for_a_paused_pool_is_told_so(sidepool):
+    sidepool("pause", "main")
+    r = sidepool("query", "--timeout", "200ms", "select 1")
+    assert r.status == NOT_SENT and "; it is paused by an administrator" in r.err
+    health = sidepool("health")
+    said = " ".join(health.out.split())
+    assert health.status == 10 and "paused by hand: nothing is granted" in said and "sidepool resume" in said
+    assert "main: paused by hand" in sidepool("status").out
+    sidepool("resume")
+    assert sidepool("health").status == OK and "paused" not in sidepool("status").out
+
+
+def test_killing_nobody_says_so(sidepool):
+    r = sidepool("kill", "--app", "nobody-*")
+    assert (r.status, r.out) == (OK, 'nothing of "nobody-*" waits, runs or holds a lease\n')
+
+
 def test_the_breaker_is_opened_and_closed(sidepool):
     assert sidepool("breaker", "trip", "main").out == "tripped the breaker of pool main\n"
-    assert "tripped by an administrator" in sidepool("query", "select 1").err
+    said = sidepool("query", "select 1").err
+    assert re.search(r"tripped by an administrator \d+ s ago, and stays open until it is reset", said) and "next try" not in said
+    assert re.search(r"opened by hand \d+ s ago and stays so", " ".join(sidepool("health").out.split()))
     assert sidepool("breaker", "reset").out == "reset the breaker of every pool\n"
     assert sidepool("query", "select 1").status == OK
     assert "trip or reset" in sidepool("breaker", "open").err
