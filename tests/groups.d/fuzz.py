@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""each fuzz target for a short time, from the kept inputs"""
+"""each fuzz target for a minute (ten with --all), as many at a time as there are cores; more: tests/fuzz/run --help"""
 
 ORDER = 100
 
