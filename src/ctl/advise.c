@@ -13,10 +13,12 @@
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
 #include "ctl/duration.h"
+#include "ctl/text.h"
 
 enum {
 	SHORT_LIFE_MS = 60 * 1000, /* below that the figures say little */
 	LONG_WAIT_US = 50 * 1000,
+	INDENT = 2,
 };
 
 static double number(const struct sidepool_result *r, size_t row, const char *name)
@@ -45,21 +47,26 @@ static void advise_pool(const struct sidepool_result *p, size_t row, double upti
 	char wait[16];
 
 	duration_print((uint64_t)wait_us, wait);
-	printf("pool %s: on average %.2f of at most %.0f connections were in use, for %.0f queries, "
-	       "batches and leases; the longest waits (p99) are %s.\n",
-	       text(p, row, "name"), mean, max, grants, wait_us > 0 ? wait : "0s");
+	text_wrapf(
+		stdout, INDENT,
+		"pool %s: on average %.2f of at most %.0f connections were in use, for %.0f queries, "
+		"batches and leases; the longest waits (p99) are %s.",
+		text(p, row, "name"), mean, max, grants, wait_us > 0 ? wait : "0s");
 	if (grants == 0)
-		printf("  It was not used. min_size = 0 would leave its connections to others.\n");
+		text_wrapf(
+			stdout, INDENT,
+			"  It was not used. min_size = 0 would leave its connections to others.");
 	else if (wait_us > LONG_WAIT_US && size <= max)
-		printf("  %.0f would do on average, but many come at once, or hold long: see "
-		       "`sidepool leases`, and which application waits in `sidepool apps`.\n",
-		       size);
+		text_wrapf(stdout, INDENT,
+			   "  %.0f would do on average, but many come at once, or hold long: see "
+			   "`sidepool leases`, and which application waits in `sidepool apps`.",
+			   size);
 	else if (wait_us > LONG_WAIT_US)
-		printf("  It is short: max_size = %.0f would do.\n", size);
+		text_wrapf(stdout, INDENT, "  It is short: max_size = %.0f would do.", size);
 	else if (size < max)
-		printf("  max_size = %.0f would do.\n", size);
+		text_wrapf(stdout, INDENT, "  max_size = %.0f would do.", size);
 	else
-		printf("  Its size fits.\n");
+		text_wrapf(stdout, INDENT, "  Its size fits.");
 }
 
 /* A guarantee that nobody has called on is a connection that others may not count on. */
@@ -69,12 +76,15 @@ static void advise_application(const struct sidepool_result *a, size_t row)
 	double refused = number(a, row, "refused_total");
 
 	if (min > 0 && used == 0)
-		printf("application %s: min = %.0f is guaranteed and was never used.\n",
-		       text(a, row, "name"), min);
+		text_wrapf(stdout, INDENT,
+			   "application %s: min = %.0f is guaranteed and was never used.",
+			   text(a, row, "name"), min);
 	if (refused > 0)
-		printf("application %s: %.0f requests were refused; it has max = %.0f and waits up "
-		       "to its acquire_timeout.\n",
-		       text(a, row, "name"), refused, number(a, row, "max"));
+		text_wrapf(
+			stdout, INDENT,
+			"application %s: %.0f requests were refused; it has max = %.0f and waits up "
+			"to its acquire_timeout.",
+			text(a, row, "name"), refused, number(a, row, "max"));
 }
 
 static void advise(const struct sidepool_reply *reply)
@@ -86,14 +96,15 @@ static void advise(const struct sidepool_reply *reply)
 	double uptime_ms = number(d, 0, "uptime_ms");
 
 	if (uptime_ms < SHORT_LIFE_MS)
-		printf("The daemon runs for %.0f s only: these figures say little yet.\n",
-		       uptime_ms / 1000);
+		text_wrapf(stdout, INDENT,
+			   "The daemon runs for %.0f s only: these figures say little yet.",
+			   uptime_ms / 1000);
 	for (size_t row = 0; row < sidepool_nrows(p); row++)
 		advise_pool(p, row, uptime_ms > 0 ? uptime_ms * 1000 : 1);
 	for (size_t row = 0; row < sidepool_nrows(a); row++)
 		advise_application(a, row);
 	for (size_t row = 0; row < sidepool_nrows(w); row++)
-		printf("%s\n", sidepool_value(w, row, 0));
+		text_wrap(stdout, sidepool_value(w, row, 0), INDENT);
 }
 
 int ctl_advise(struct ctl *ctl)

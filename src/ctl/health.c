@@ -6,6 +6,11 @@
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
 #include "ctl/output.h"
+#include "ctl/text.h"
+
+enum {
+	INDENT = 34, /* where the sentences stand */
+};
 
 static int level_status(const char *level)
 {
@@ -26,10 +31,11 @@ static const char *cell(const struct sidepool_result *r, size_t row, const char 
 static void print_checks(const struct sidepool_result *checks)
 {
 	for (size_t row = 0; row < sidepool_nrows(checks); row++) {
-		printf("  %-10s %-20s %s\n", cell(checks, row, "level"), cell(checks, row, "name"),
-		       cell(checks, row, "reason"));
+		text_wrapf(stdout, INDENT, "  %-10s %-20s %s", cell(checks, row, "level"),
+			   cell(checks, row, "name"), cell(checks, row, "reason"));
 		if (*cell(checks, row, "advice"))
-			printf("  %-31s %s\n", "", cell(checks, row, "advice"));
+			text_wrapf(stdout, INDENT, "%*s%s", INDENT, "",
+				   cell(checks, row, "advice"));
 	}
 }
 

@@ -2,12 +2,15 @@
 /* main() has set a UTF-8 locale, so that mbrtowc() and wcwidth() know. */
 #include "ctl/text.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wchar.h>
 
 enum {
 	ESCAPED_WIDTH = 4, /* \xNN */
+	LINE_WIDTH = 80,
 };
 
 /* The next character: its bytes, and its width; false: to be escaped byte by byte. */
@@ -111,4 +114,49 @@ size_t text_plain(char *out, const char *s)
 	if (out)
 		out[n] = '\0';
 	return n;
+}
+
+/* Bytes up to the end of the last word that fits; of a word that never fits, all. */
+static size_t fit_words(const char *s, size_t width)
+{
+	size_t len = strlen(s), fit = text_fit(s, len, width), at = fit;
+
+	if (fit == len)
+		return len;
+	while (at > 0 && s[at] != ' ')
+		at--;
+	return at > strspn(s, " ") ? at : strspn(s, " ") + strcspn(s + strspn(s, " "), " ");
+}
+
+void text_wrap(FILE *out, const char *s, size_t indent)
+{
+	size_t width = LINE_WIDTH, bytes;
+
+	do {
+		bytes = fit_words(s, width);
+		text_put(out, s, bytes);
+		fputc('\n', out);
+		s += bytes;
+		s += strspn(s, " ");
+		if (*s)
+			fprintf(out, "%*s", (int)indent, "");
+		width = LINE_WIDTH - indent;
+	} while (*s);
+}
+
+void text_wrapf(FILE *out, size_t indent, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+	int n;
+
+	va_start(arguments, format);
+	n = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (n < 0) {
+		fputs("sidepool: out of memory\n", stderr);
+		return;
+	}
+	text_wrap(out, text, indent);
+	free(text);
 }

@@ -21,3 +21,11 @@ size_t text_fit(const char *s, size_t len, size_t width);
 /* Writes it as one line that may be shown: white space as one blank, control characters as \xNN, and a
  * zero byte behind. Returns the bytes before that; `out` may be NULL, to ask for them. */
 size_t text_plain(char *out, const char *s);
+
+/* Prints sentences on lines of at most 80 columns where words permit it, each but the first behind
+ * `indent` blanks, and ends the last. */
+void text_wrap(FILE *out, const char *s, size_t indent);
+
+/* The same for what printf() would print. */
+__attribute__((format(printf, 3, 4))) void text_wrapf(FILE *out, size_t indent, const char *format,
+						      ...);

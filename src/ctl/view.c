@@ -15,6 +15,7 @@ enum {
 	VIEW_WIDTH = 80,
 	GAP = 2,
 	TEXT_WIDTH_MIN = 8,
+	SENTENCE_INDENT = 2,
 	COLUMNS_MAX = 16,
 };
 
@@ -52,7 +53,7 @@ static const struct view_column leases[] = {
 	{ "STATE", "state", VIEW_TEXT },
 	{ "SINCE", "state_ms", VIEW_MS },
 	{ "HELD", "held_ms", VIEW_MS },
-	{ "CALL SITE", "call_site", VIEW_TEXT },
+	{ "CALL SITE", "call_site", VIEW_PLACE },
 };
 
 static const struct view_column clients[] = {
@@ -73,7 +74,7 @@ static const struct view_column requests[] = {
 	{ "STATE", "state", VIEW_TEXT },
 	{ "AGE", "age_ms", VIEW_MS },
 	{ "LEFT", "deadline_ms", VIEW_MS },
-	{ "CALL SITE", "call_site", VIEW_TEXT },
+	{ "CALL SITE", "call_site", VIEW_PLACE },
 	{ "STATEMENT", "statement", VIEW_TEXT },
 };
 
@@ -101,6 +102,11 @@ static const struct view_column failed_submissions[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static bool is_text(const struct view_column *c)
+{
+	return c->kind == VIEW_TEXT || c->kind == VIEW_PLACE;
+}
+
 /* The value as it is shown: `buffer` is used where it is not there as such. */
 static const char *shown(const struct sidepool_result *r, size_t row, const struct view_column *c,
 			 char buffer[16], size_t *ret_len)
@@ -109,7 +115,7 @@ static const char *shown(const struct sidepool_result *r, size_t row, const stru
 	const char *v = field < 0 ? NULL : sidepool_value(r, row, (size_t)field);
 
 	*ret_len = v ? sidepool_length(r, row, (size_t)field) : 0;
-	if (!v || c->kind == VIEW_TEXT || c->kind == VIEW_NUMBER)
+	if (!v || is_text(c) || c->kind == VIEW_NUMBER)
 		return v ? v : "";
 	if (strcmp(v, "0") == 0)
 		strcpy(buffer, "-");
@@ -127,7 +133,7 @@ static void shrink(size_t *widths, const struct view_column *columns, size_t n)
 
 		for (size_t c = 0; c < n; c++) {
 			sum += widths[c];
-			if (columns[c].kind == VIEW_TEXT && widths[c] > TEXT_WIDTH_MIN &&
+			if (is_text(&columns[c]) && widths[c] > TEXT_WIDTH_MIN &&
 			    (widest == n || widths[c] > widths[widest]))
 				widest = c;
 		}
@@ -137,18 +143,44 @@ static void shrink(size_t *widths, const struct view_column *columns, size_t n)
 	}
 }
 
-static void put_cell(const char *s, size_t len, size_t width, bool right, bool last)
+/* Where the last `width` columns of it begin. */
+static size_t tail(const char *s, size_t len, size_t width)
 {
-	size_t used = text_width(s, len), space = used < width ? width - used : 0;
-	bool cut = used > width;
+	size_t at = 0;
 
-	if (right)
-		printf("%*s", (int)space, "");
-	text_put(stdout, s, cut ? text_fit(s, len, width - 1) : len);
-	if (cut)
+	while (text_width(s + at, len - at) > width)
+		at += text_char_bytes(s + at);
+	return at;
+}
+
+/* Less than `width` where a wide character did not fit. Returns what it took. */
+static size_t put_cut(const struct view_column *c, const char *s, size_t len, size_t width)
+{
+	bool place = c->kind == VIEW_PLACE;
+	size_t from = place ? tail(s, len, width - 1) : 0;
+	size_t bytes = place ? len - from : text_fit(s, len, width - 1);
+
+	if (place)
 		fputs("…", stdout);
-	if (!right && !last)
-		printf("%*s", (int)space, "");
+	text_put(stdout, s + from, bytes);
+	if (!place)
+		fputs("…", stdout);
+	return text_width(s + from, bytes) + 1;
+}
+
+static void put_cell(const struct view_column *c, const char *s, size_t len, size_t width,
+		     bool last)
+{
+	size_t used = text_width(s, len);
+
+	if (!is_text(c) && used < width)
+		printf("%*s", (int)(width - used), "");
+	if (used > width)
+		used = put_cut(c, s, len, width);
+	else
+		text_put(stdout, s, len);
+	if (is_text(c) && !last && used < width)
+		printf("%*s", (int)(width - used), "");
 	fputs(last ? "\n" : "  ", stdout);
 }
 
@@ -180,13 +212,13 @@ int view_print(const struct sidepool_result *r, const struct view_column *column
 		return CTL_TROUBLE;
 	measure(r, columns, n, widths);
 	for (size_t c = 0; c < n; c++)
-		put_cell(columns[c].head, strlen(columns[c].head), widths[c],
-			 columns[c].kind != VIEW_TEXT, c + 1 == n);
+		put_cell(&columns[c], columns[c].head, strlen(columns[c].head), widths[c],
+			 c + 1 == n);
 	for (size_t row = 0; row < sidepool_nrows(r); row++)
 		for (size_t c = 0; c < n; c++) {
 			const char *s = shown(r, row, &columns[c], buffer, &len);
 
-			put_cell(s, len, widths[c], columns[c].kind != VIEW_TEXT, c + 1 == n);
+			put_cell(&columns[c], s, len, widths[c], c + 1 == n);
 		}
 	return CTL_OK;
 }
@@ -197,11 +229,13 @@ static int put_leases(const struct sidepool_result *r)
 	int id = sidepool_fnumber(r, "lease_id"), blame = sidepool_fnumber(r, "blame");
 	int status = view_print(r, leases, COUNT(leases));
 
+	if (sidepool_nrows(r) > 0)
+		putchar('\n');
 	for (size_t row = 0; id >= 0 && blame >= 0 && row < sidepool_nrows(r); row++)
 		if (sidepool_length(r, row, (size_t)blame) > 0)
-			printf("%slease %s: %s\n", row ? "" : "\n",
-			       sidepool_value(r, row, (size_t)id),
-			       sidepool_value(r, row, (size_t)blame));
+			text_wrapf(stdout, SENTENCE_INDENT, "lease %s: %s",
+				   sidepool_value(r, row, (size_t)id),
+				   sidepool_value(r, row, (size_t)blame));
 	return status;
 }
 
@@ -247,8 +281,9 @@ static void put_reasons(const struct sidepool_result *r)
 			printf("%s: paused by hand, nothing is granted until it is resumed\n",
 			       sidepool_value(r, row, (size_t)name));
 		if (reason >= 0 && sidepool_length(r, row, (size_t)reason) > 0)
-			printf("%s: %s\n", sidepool_value(r, row, (size_t)name),
-			       sidepool_value(r, row, (size_t)reason));
+			text_wrapf(stdout, SENTENCE_INDENT, "%s: %s",
+				   sidepool_value(r, row, (size_t)name),
+				   sidepool_value(r, row, (size_t)reason));
 	}
 }
 
@@ -270,6 +305,7 @@ int view_status(const struct sidepool_reply *reply)
 	status = view_table(p, SIDEPOOL_TABLE_POOLS);
 	put_reasons(p);
 	for (size_t row = 0; row < sidepool_nrows(warnings); row++)
-		printf("warning: %s\n", sidepool_value(warnings, row, 0));
+		text_wrapf(stdout, SENTENCE_INDENT, "warning: %s",
+			   sidepool_value(warnings, row, 0));
 	return status;
 }

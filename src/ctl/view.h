@@ -8,6 +8,7 @@
 
 enum view_kind {
 	VIEW_TEXT = 0,
+	VIEW_PLACE, /* a text that says most at its end: a file and a line */
 	VIEW_NUMBER,
 	VIEW_MS, /* a length of time in milliseconds */
 	VIEW_US,
