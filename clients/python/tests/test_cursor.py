@@ -319,3 +319,9 @@ def test_copy_that_fails(conn, table):
 def test_copy_with_parameters(conn):
     with conn.cursor().copy("COPY (SELECT %s::int, %s::text, %s::numeric) TO STDOUT", [1, "it's \\", Decimal("1.5")]) as copy:
         assert copy.read_row() == ("1", "it's \\", "1.5") and copy.read_row() is None
+
+
+def test_executemany_before_a_daemon_was_met(connect, table, pg):
+    connection = connect(check=False, autocommit=True)
+    connection.cursor().executemany("INSERT INTO t VALUES (%s, 'a')", [(1,), (2,)])
+    assert pg.sql("SELECT count(*) FROM t") == [(2,)]

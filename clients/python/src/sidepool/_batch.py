@@ -9,7 +9,7 @@ _SHARE = 2  # a message is at most half of what the daemon takes, for what is ar
 
 def batches(cursor, query, params_seq, returning):
     """Yields (Request with a Batch, sql)."""
-    connection, adapters = cursor.connection, cursor.adapters
+    connection, adapters = cursor.connection, cursor._map
     limit = _limit(connection)
     message, sql = None, None
     for params in params_seq:

@@ -21,7 +21,9 @@ VERSION = 1  # of the contract in proto/
 class Call:
     """One request. `wake` is called once, from whoever reads the socket, when it is done."""
 
-    __slots__ = ("message", "channel", "request_id", "response", "error", "wake", "text", "known", "start", "abandoned")
+    __slots__ = (
+        "message", "channel", "request_id", "response", "error", "wake", "text", "known", "plan", "rows", "start", "abandoned",
+    )  # fmt: skip
 
     def __init__(self, message, text=None):
         self.message = message
@@ -32,12 +34,14 @@ class Call:
         self.wake = None
         self.text = text  # of the one statement in the message, for the statement cache
         self.known = None  # the entry of the cache that the message was made from
+        self.plan = None  # where it went the short way (_express.py): its message is made when it is needed
+        self.rows = None  # the packed rows of an answer that is like the last; then there is no response
         self.start = 0  # where in the channel's output it begins
         self.abandoned = False
 
     @property
     def done(self):
-        return self.response is not None or self.error is not None
+        return self.response is not None or self.error is not None or self.rows is not None
 
     def finish(self, response=None, error=None):
         self.response, self.error = response, error
@@ -66,6 +70,7 @@ class Channel:
         self.owner = None  # the link that it is on
         self.draining = False  # the daemon said that it shuts down
         self.statements = OrderedDict()
+        self.plans = {}  # by text and types: see _express.py
         self._asked_again = False
         self._hello_message = None
         self._reader = FrameReader()
@@ -133,6 +138,25 @@ class Channel:
         self._taken += n - greeting
         del self._out[:n]
 
+    def enqueue_short(self, call, body):
+        """Queues a request that is packed already."""
+        call.request_id = self._free_id()
+        call.start = self._queued
+        framed = frame(call.request_id, body)
+        self.calls[call.request_id] = call
+        self._out += framed
+        self._queued += len(framed)
+
+    def owe(self, rest):
+        """What is left of a message of which a part has gone past this queue."""
+        self._out += rest
+        self._queued += len(rest)
+
+    @property
+    def before_now(self):
+        """The start of a call that has left."""
+        return self._taken - 1
+
     # -- in
 
     def feed(self, data):
@@ -147,6 +171,8 @@ class Channel:
         call = self.calls.pop(request_id, None)
         if call is None:
             raise FramingError(f"an answer to no request ({request_id:#x})")
+        if call.plan is not None and self._answer_shortly(call, body):
+            return
         try:
             response = Response.FromString(body)
         except Exception as e:  # DecodeError, of whichever runtime
@@ -156,10 +182,21 @@ class Channel:
             self._discard(response)
         elif call.text is not None and response.results:
             self._learn(call, response.results[0])
+        if call.plan is not None:
+            call.plan.learn(response, body)
         if response.results and self.hello is not None and not self.hello.parameters and not self._asked_again:
             self._ask_again(call, response)
             return
         call.finish(response=response)
+
+    def _answer_shortly(self, call, body):
+        """False: the answer is to be looked at as every other."""
+        call.rows = None if call.abandoned else call.plan.take(body, 0, len(body))
+        if call.rows is None:
+            call.message = call.plan.message()
+            return False
+        call.finish()
+        return True
 
     def _ask_again(self, call, response):
         """The daemon greeted before it had a connection to PostgreSQL, so TimeZone and DateStyle are not known, and rows cannot
@@ -198,7 +235,7 @@ class Channel:
         calls, self.calls = self.calls, {}
         for call in calls.values():
             unsent = call.start >= self._taken
-            call.finish(error=Unsent() if unsent else _loss(self.lost))
+            call.finish(error=Unsent() if unsent else loss_of(self.lost))
 
     # -- statements
 
@@ -234,6 +271,8 @@ class Channel:
             return
         if known is not None and known.columns_id == result.columns_id and known.statement_id == result.statement_id:
             return
+        if known is not None:
+            self.plans.clear()  # those of it are out of date
         key = _key(call)
         self.statements[key] = Known(result.statement_id, result.columns_id, list(result.columns))
         self.statements.move_to_end(key)
@@ -241,6 +280,7 @@ class Channel:
             self.statements.popitem(last=False)
 
     def forget(self, call):
+        self.plans.clear()
         self.statements.pop(_key(call), None)
 
 
@@ -254,7 +294,7 @@ def _violation(error):
     return errors.pool_error("PROTOCOL_VIOLATION", text)
 
 
-def _loss(reason):
+def loss_of(reason):
     """An exception of its own for each call, so that each can have its own traceback."""
     if isinstance(reason, errors.Error):
         return errors.pool_error(reason.code or "DAEMON_LOST", str(reason), errors.UNKNOWN)

@@ -39,7 +39,7 @@ def inline(cursor, statement, params):
     sql, values = cursor._bind(statement, params)
     if not values:
         return sql
-    literals = [_literal(v, cursor.adapters) for v in values]
+    literals = [_literal(v, cursor._map) for v in values]
 
     def literal(found):
         if found[1] is not None:

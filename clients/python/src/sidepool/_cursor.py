@@ -7,10 +7,10 @@ from ._rows import pack_row
 
 
 def fill(statement, sql, values, adapters):
-    """Puts a query and its values into a Statement."""
+    """Puts a query and its values into a Statement; returns the values as they were dumped."""
     statement.sql = sql
     if values is None:
-        return
+        return ()
     dumped = [adapters.dump(v) for v in values]
     statement.parameter_count = len(dumped)
     statement.parameters = pack_row([d.data for d in dumped])
@@ -18,6 +18,7 @@ def fill(statement, sql, values, adapters):
         statement.parameter_types.extend([d.oid for d in dumped])
     if any(d.binary for d in dumped):
         statement.parameter_formats.extend([int(d.binary) for d in dumped])
+    return dumped
 
 
 def results_of(response, results=None):
@@ -37,26 +38,37 @@ def results_of(response, results=None):
 class CursorState:
     _bind = staticmethod(bind)  # what makes $n of a query's placeholders
 
+    _short_way = True  # what is executed may go by _express.py
+
+    # As they are in a new cursor, which is made for each statement by many a program: its making has to be short.
+    arraysize = 1
+    _closed = False
+    _sql = None
+    _own_transaction = False  # executemany() in a transaction of its own
+    _results: list = []  # never changed in place
+    _at = 0
+    _result = _rows = _description = _status = None
+    _rowcount = -1
+
     def __init__(self, connection, *, row_factory=None):
         self._connection = connection
-        self.adapters = adapt.AdaptersMap(connection.adapters)
+        self._map = connection.adapters
         self._row_factory = row_factory or connection.row_factory
-        self.arraysize = 1
-        self._closed = False
-        self._sql = None
-        self._own_transaction = False  # executemany() in a transaction of its own
-        self._forget()
 
     def _forget(self):
         self._results = []
         self._at = 0
-        self._result = None
-        self._rows = None
-        self._description = None
+        self._result = self._rows = self._description = self._status = None
         self._rowcount = -1
-        self._status = None
 
     # -- for the user
+
+    @property
+    def adapters(self):
+        """What is registered here holds for this cursor alone."""
+        if self._map is self._connection.adapters:
+            self._map = adapt.AdaptersMap(self._map)
+        return self._map
 
     @property
     def connection(self):
@@ -70,7 +82,7 @@ class CursorState:
     def description(self):
         """A list of Columns, or None where the last statement returns no rows."""
         if self._description is None and self._result is not None and self._result.has_rows:
-            types = self.adapters.types
+            types = self._map.types
             self._description = [Column(c, types) for c in self._result.columns]
         return self._description
 
@@ -121,10 +133,12 @@ class CursorState:
         self._result = result = self._results[at]
         self._description = None
         self._rowcount = result.rowcount
-        self._rows = Rows(result, self._loaders(result), self._row_factory(self)) if result.has_rows else None
+        self._rows = None
+        if result.has_rows:
+            self._rows = Rows(list(result.pieces), result.row_count, self._loaders(result), self._row_factory(self))
 
     def _loaders(self, result):
-        get, session = self.adapters.get_loader, self._connection
+        get, session = self._map.get_loader, self._connection
         return [get(c.type_oid, session) for c in result.columns]
 
     # -- for those that do the I/O
@@ -138,6 +152,16 @@ class CursorState:
     def _start(self, sql):
         self._forget()
         self._sql = sql
+
+    def _have_like(self, plan, rows):
+        """The one result of a statement that took the short way: `rows` are new, the rest is what it was the last time."""
+        self._sql, self._results, self._at, self._result = plan.sql, plan.results, 0, plan.results[0]
+        self._description = self._status = self._rows = None
+        self._rowcount = plan.rowcount
+        if plan.has_rows:
+            known = plan.loaded_by is self._map and plan.loaded_in == self._map.generation
+            loaders = plan.loaders if known else plan.find_loaders(self)
+            self._rows = Rows(((rows, plan.row_count),), plan.row_count, loaders, self._row_factory(self))
 
     def _failed(self, error):
         self._forget()
@@ -167,7 +191,10 @@ class CursorState:
         return self._rows
 
     def _fetch_one(self):
-        return self._need_rows().one()
+        rows = self._rows
+        if rows is None or self._closed or self._connection._closed:
+            rows = self._need_rows()
+        return rows.one()
 
     def _fetch_many(self, size):
         return self._need_rows().take(size)
@@ -179,7 +206,7 @@ class CursorState:
     def _take_frame(self, make):
         """The rest of the rows as `make` makes it of the columns."""
         rows = self._need_rows()
-        types = self.adapters.types
+        types = self._map.types
         parts = [frames.Part(c, load, types) for c, load in zip(self.description, self._loaders(self._result))]
         return make(parts, rows, self._connection)
 

@@ -25,7 +25,9 @@ _SHUTTING_DOWN = 24
 
 
 class Link:
-    """One socket and its channel."""
+    """One socket and its channel. The socket may be one that blocks: it is told otherwise where that is not wanted."""
+
+    receiving = False  # somebody waits in recv(): see _express_sync.py
 
     def __init__(self):
         self.channel = Channel()
@@ -44,10 +46,10 @@ class Link:
         try:
             return self._push()
         except BaseException:
-            self._torn()
+            self.torn()
             raise
 
-    def _torn(self):
+    def torn(self):
         """A signal's exception came while bytes passed: nobody knows which did, and to send one twice is forbidden."""
         self.end(ConnectionAbortedError("it was interrupted while bytes passed over it"))
 
@@ -55,10 +57,12 @@ class Link:
         channel = self.channel
         while channel.pending and channel.lost is None:
             try:
-                n = self.sock.send(channel.pending)
+                n = self.sock.send(channel.pending, socket.MSG_DONTWAIT)
             except (BlockingIOError, InterruptedError):
                 return False
             except OSError as e:
+                if self.receiving:
+                    return False  # who waits in recv() takes what was said before, and learns of it then
                 self._drain()
                 self.end(e)
                 return True
@@ -75,12 +79,12 @@ class Link:
         try:
             return self._pull()
         except BaseException:
-            self._torn()
+            self.torn()
             raise
 
     def _pull(self):
         try:
-            data = self.sock.recv(_READ_BYTES)
+            data = self.sock.recv(_READ_BYTES, socket.MSG_DONTWAIT)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError as e:
@@ -185,6 +189,15 @@ def refusal(call, bound):
         return None
     call.channel.draining = True
     return None if bound else "later"
+
+
+def outcome(call):
+    """Of a request that took the short way: its rows, or itself with its answer, or None: it did not run."""
+    if call.error is not None:
+        raise call.error
+    if call.rows is not None:
+        return call.rows
+    return call if refusal(call, False) is None else None
 
 
 def cancel_call(request_id=0, lease_id=0):

@@ -79,6 +79,8 @@ class Column:
 class ResultSet:
     """One statement's result, of one answer or of several."""
 
+    __slots__ = ("columns", "pieces", "row_count", "tag", "affected", "more")
+
     def __init__(self, wire):
         self.columns = list(wire.columns)
         self.pieces = []
@@ -110,17 +112,22 @@ class ResultSet:
 class Rows:
     """The rows of a ResultSet by position; a piece is loaded when the first of its rows is asked for."""
 
-    def __init__(self, result, loaders, make):
-        self._result = result
-        self._pieces = iter(list(result.pieces))
+    __slots__ = ("_pieces", "_next", "_loaders", "_make", "loaded", "count", "position")
+
+    def __init__(self, pieces, count, loaders, make):
+        self._pieces = pieces  # (packed rows, how many) of each answer
+        self._next = 0  # of the pieces: the first that is not loaded
         self._loaders, self._make = loaders, make
-        self.loaded = []
-        self.count = result.row_count
+        self.loaded = None  # the rows of the pieces before that
+        self.count = count
         self.position = 0
 
     def _load(self, upto):
+        if self.loaded is None:
+            self._next, self.loaded = 0, []
         while len(self.loaded) < upto:
-            data, n = next(self._pieces)
+            data, n = self._pieces[self._next]
+            self._next += 1
             self.loaded += load_rows(data, n, self._loaders, self._make)
 
     def take(self, n):
@@ -135,7 +142,7 @@ class Rows:
         """The rest as a list of bytes and None for each column."""
         columns = [[] for _ in self._loaders]
         skip = self.position
-        for data, n in self._result.pieces:
+        for data, n in self._pieces:
             if skip < n:
                 unpack_columns(data, n, columns, skip)
             skip = max(0, skip - n)
@@ -143,17 +150,18 @@ class Rows:
         return columns
 
     def one(self):
-        if self.position >= self.count:
+        at = self.position
+        if at >= self.count:
             return None
-        self._load(self.position + 1)
-        self.position += 1
-        return self.loaded[self.position - 1]
+        if self.loaded is None or at >= len(self.loaded):
+            self._load(at + 1)
+        self.position = at + 1
+        return self.loaded[at]
 
     def remake(self, make):
         """Rows are made by another factory from here on."""
         self._make = make
-        self._pieces = iter(list(self._result.pieces))
-        self.loaded = []
+        self.loaded = None
 
     def scroll(self, value, mode):
         if mode not in ("relative", "absolute"):

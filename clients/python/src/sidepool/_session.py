@@ -10,6 +10,7 @@ import time
 from enum import IntEnum
 
 from . import _origin, adapt, errors
+from ._express import pool_field, trace_field
 from ._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE, Request
 
 _GONE = {41, 50, 51, 52, 53, 54, 55, 56}  # codes after which there is no lease
@@ -119,6 +120,9 @@ class SessionState(adapt.Session):
         self._characteristics = {"isolation_level": None, "read_only": None, "deferrable": None}
         self._lease = None
         self._gone = None  # why the lease is no more, until rollback()
+        self._short_way = not settings.timeout and settings.lease == "transaction"  # see _express.py
+        self._tells_origin = settings.call_site or settings.trace
+        self._pool_field = pool_field(settings.pool)
         self._closed = False
         self._broken = False
         self._blocks = []  # open transaction() blocks, outermost first
@@ -199,6 +203,24 @@ class SessionState(adapt.Session):
             if traceparent:
                 request.traceparent = traceparent
         return request
+
+    def _plans(self):
+        """The plans of the channel that a statement would go by now, if it needs no lease; else None."""
+        if self._lease is not None or not self._autocommit or not self._short_way or self._blocks:
+            return None
+        link = self._transport._link
+        return link.channel.plans if link is not None and self._gone is None and self._tpc is None else None
+
+    def _origin_fields(self):
+        """The fields of a Request that say who asks, and of which pool, packed."""
+        told, settings = self._pool_field, self.settings
+        if settings.call_site:
+            told += _origin.call_site_field()
+        if settings.trace:
+            traceparent = _origin.traceparent()
+            if traceparent:
+                told += trace_field(traceparent)
+        return told
 
     def _deadline(self):
         return time.monotonic() + self.settings.timeout if self.settings.timeout else 0.0

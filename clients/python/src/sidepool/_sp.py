@@ -7,8 +7,8 @@ DAEMON_GREETING = b"\0SP\0\0\x31\0\0"
 FIRST_ID = 0x80000000
 REPLY_LIMIT_BYTES = (1 << 30) + (1 << 20)  # PostgreSQL's largest value, and something around it
 
-_HEADER = struct.Struct(">BQI")
-HEADER_BYTES = _HEADER.size
+HEADER = struct.Struct(">BQI")
+HEADER_BYTES = HEADER.size
 _ID_BYTES = 4
 
 
@@ -18,7 +18,7 @@ class FramingError(Exception):
 
 def frame(request_id, message):
     """A message as it goes over the socket."""
-    return _HEADER.pack(1, len(message) + _ID_BYTES, request_id) + message
+    return HEADER.pack(1, len(message) + _ID_BYTES, request_id) + message
 
 
 def next_id(request_id):
@@ -42,7 +42,7 @@ class FrameReader:
         messages, at = [], 0
         have = len(self._buffer)
         while have - at >= HEADER_BYTES:
-            kind, length, request_id = _HEADER.unpack_from(self._buffer, at)
+            kind, length, request_id = HEADER.unpack_from(self._buffer, at)
             end = self._check(kind, length, request_id) + at
             if have < end:
                 break

@@ -15,9 +15,13 @@ from collections import OrderedDict, deque
 
 from . import errors
 from ._channel import Call, Unsent
+from ._express_sync import ExpressTransport
 from ._link import (
     GREETING_TIMEOUT, Link, Patience, bound_lost, cancel_call, check_hello, hello, refusal, stamp, unreachable,
 )
+
+
+_SHORT_ANSWER_BYTES = 32 << 10
 
 
 class _Shared(Link):
@@ -27,8 +31,13 @@ class _Shared(Link):
         super().__init__()
         self.lock = threading.Lock()
         self.reading = False
+        self.buffer = bytearray(_SHORT_ANSWER_BYTES)  # of who takes the short way
         self.orphans = deque()  # messages that finalizers left
         self._waiting = []  # Events of the threads that wait and do not read
+
+    def connect(self, path):
+        super().connect(path)
+        self.sock.setblocking(True)  # for those that wait in recv(), which is one call to the kernel where poll() makes two
 
     def send_orphans(self):
         try:
@@ -38,6 +47,21 @@ class _Shared(Link):
             self.orphans.clear()
             return
         self.push()
+
+    def not_sent(self, error):
+        """Of the short way: the socket took nothing."""
+        if isinstance(error, (BlockingIOError, InterruptedError)):
+            return
+        with self.lock:
+            self._drain()
+            self.end(error)
+
+    def leave_short_way(self):
+        """Another one reads from now on."""
+        with self.lock:
+            self.reading = self.receiving = False
+            if self._waiting:
+                self._waiting[0].set()
 
     def drive(self, call, deadline):
         """Waits until the call is done; False if `deadline` passed first."""
@@ -97,7 +121,7 @@ class _Shared(Link):
                 self.push()
 
 
-class Transport:
+class Transport(ExpressTransport):
     """Requests by one socket path and application name, across restarts of the daemon."""
 
     def __init__(self, settings):

@@ -33,12 +33,21 @@ class Session:
 
 
 class AdaptersMap:
+    generation = 0  # of all maps together: goes up with each registration, for those that keep what they found
+
     def __init__(self, below: "AdaptersMap | None" = None):
         self._below = below
         self._dumpers: dict[type, Callable] = {}
         self._loaders: dict[int, tuple[bool, Callable]] = {}
         self._factories: dict[int, Callable] = {}
-        self._types = TypesRegistry(below._types if below is not None else None)
+        self._types = TypesRegistry(below._types if below is not None else None, _changed)
+        self._found: dict[type, Callable] = {}  # dumpers by type as they were in generation _found_in
+        self._found_in = 0
+
+    def lay_over(self, below: "AdaptersMap") -> None:
+        """What this map does not know it asks `below` from now on."""
+        self._below = below
+        _changed()
 
     def register_dumper(self, cls: type, dump: Callable[[Any], Any], oid: int = UNKNOWN_OID) -> None:
         """dump(value) returns bytes, str, None (NULL) or a Dumped; subclasses of `cls` are dumped alike."""
@@ -52,22 +61,27 @@ class AdaptersMap:
             return Dumped(oid, made)
 
         self._dumpers[cls] = dumper
+        _changed()
 
     def register_loader(self, oid: "int | str", load: Callable[[bytes], Any]) -> None:
         """oid: a number, or the name of a type of PostgreSQL's own."""
         self._loaders[self._oid(oid)] = (False, load)
+        _changed()
 
     def register_dumper_maker(self, cls: type, dump: Callable) -> None:
         """dump(value, map) returns a Dumped."""
         self._dumpers[cls] = dump
+        _changed()
 
     def register_loader_maker(self, oid: "int | str", make: Callable) -> None:
         """make(map, session) returns a loader."""
         self._loaders[self._oid(oid)] = (True, make)
+        _changed()
 
     def register_factory(self, oid: int, make: Callable) -> None:
         """make(*fields) makes a row of a composite type; of an enum it is the class."""
         self._factories[oid] = make
+        _changed()
 
     def factory(self, oid: int) -> Callable:
         """What was registered for a composite type or an enum."""
@@ -110,10 +124,22 @@ class AdaptersMap:
             return self._find_dumper(Enum)
         raise errors.ProgrammingError(f"cannot adapt type {cls.__name__!r}: see sidepool.adapters.register_dumper()")
 
+    def dumpers(self) -> dict[type, Callable]:
+        """Those that were looked up since anything was registered, by the value's own type; see remember_dumper()."""
+        if self._found_in != AdaptersMap.generation:
+            self._found = {_NONE: _dump_none}
+            self._found_in = AdaptersMap.generation
+        return self._found
+
+    def remember_dumper(self, cls: type) -> Callable:
+        """get_dumper(), kept in dumpers()."""
+        found = self.get_dumper(cls)
+        self._found[cls] = found
+        return found
+
     def dump(self, value: Any) -> Dumped:
-        if value is None:
-            return _NULL
-        return self.get_dumper(type(value))(value, self)
+        cls = type(value)
+        return (self.dumpers().get(cls) or self.remember_dumper(cls))(value, self)
 
     def get_loader(self, oid: int, session: Session) -> Callable[[bytes], Any]:
         step = self
@@ -127,6 +153,15 @@ class AdaptersMap:
 
 
 _NULL = Dumped(UNKNOWN_OID, None)
+_NONE = type(None)
+
+
+def _dump_none(value: None, adapters: AdaptersMap) -> Dumped:
+    return _NULL
+
+
+def _changed() -> None:
+    AdaptersMap.generation += 1
 
 
 def _load_text(data):

@@ -14,12 +14,11 @@ from ..types import adapters as global_adapters
 from .copy import AsyncCopies
 from .cursor import AsyncCursor
 from .server_cursor import AsyncServerCursor
-from .submit import AsyncSubmits
 from .tpc import AsyncTwoPhase
 from .transaction import AsyncTransaction
 
 
-class AsyncConnection(AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
+class AsyncConnection(AsyncCopies, AsyncTwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -48,8 +47,13 @@ class AsyncConnection(AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
         transport = transport_for(told)
         connection = cls(told, transport, row_factory, cursor_factory)
         if check:
-            connection._channel = await transport.ready()
+            await connection._reach()
         return connection
+
+    async def _reach(self):
+        """Sees to it that a daemon has been met."""
+        if self._channel is None:
+            self._channel = await self._transport.ready()
 
     # -- requests
 
@@ -67,6 +71,10 @@ class AsyncConnection(AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
         except errors.Error as e:
             self._failed(request, e)
             raise
+        return await self._answered(call)
+
+    async def _answered(self, call):
+        """What an answer says; raises its error."""
         self._absorb(call)
         if call.response.HasField("error"):
             error = errors.from_wire(call.response.error, call.response)

@@ -72,7 +72,7 @@ class AsyncCopy:
             await connection.lock.__aexit__(None, None, None)
             raise
         ready = response.copy_ready
-        self._formatter = formatter(ready.format, self.cursor.adapters, connection)
+        self._formatter = formatter(ready.format, self.cursor._map, connection)
         self._stream_id, self._channel = ready.stream_id or response.stream_id, connection._channel
         if self._direction == "out":
             self._chunks = AsyncChunks(connection, response, self._stream_id)

@@ -3,6 +3,7 @@
 from .. import errors, frames
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
+from .._express import order, remember
 from .._messages import FINISH_COMMIT
 from .._query import bind_raw
 from .chunks import AsyncChunks
@@ -14,25 +15,53 @@ class AsyncCursor(CursorState):
     async def execute(self, query, params=None, *, prepare=None, binary=None):
         """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
         itself."""
-        async with self._connection.lock:
-            self._check_open()
+        connection = self._connection
+        async with connection.lock:
+            if self._closed or connection._closed:
+                self._check_open()
+            short = order(self, query, params) if self._short_way else None
+            if short is not None and await self._execute_shortly(*short):
+                return self
             sql, values = self._bind(query, params)
             self._start(sql)
-            response = await self._ask(sql, values)
+            response, dumped = await self._ask(sql, values)
+            if self._short_way:
+                remember(self, query, params, sql, dumped)
             results = results_of(response)
-            chunks = AsyncChunks(self._connection, response)
+            chunks = AsyncChunks(connection, response)
             while not chunks.ended:
                 results_of(await chunks.next(), results)
             self._have(results)
             return self
 
+    async def _execute_shortly(self, plan, body):
+        """Runs what is known well; False: nothing ran, and it has to go the long way."""
+        connection = self._connection
+        answer = await connection._transport.express(plan, body)
+        if answer is None:
+            return False
+        if type(answer) is bytes:
+            self._have_like(plan, answer)
+            return True
+        self._start(plan.sql)
+        try:
+            results = results_of(await connection._answered(answer))
+        except errors.Error as e:
+            self._failed(e)
+            raise
+        chunks = AsyncChunks(connection, answer.response)
+        while not chunks.ended:
+            results_of(await chunks.next(), results)
+        self._have(results)
+        return True
+
     async def _ask(self, sql, values, chunk_bytes=0):
         connection = self._connection
         request = connection._new_request()
         request.query.chunk_bytes = chunk_bytes
-        fill(request.query.statement, sql, values, self.adapters)
+        dumped = fill(request.query.statement, sql, values, self._map)
         try:
-            return await connection._query(request, sql, values is not None)
+            return await connection._query(request, sql, values is not None), dumped
         except errors.Error as e:
             self._failed(e)
             raise
@@ -42,6 +71,7 @@ class AsyncCursor(CursorState):
         async with self._connection.lock:
             self._check_open()
             self._start(None)
+            await self._connection._reach()  # the daemon says how much goes into one message
             collected, affected, any_run = [], 0, False
             pending = None
             messages = batches(self, query, params_seq, returning)
@@ -103,7 +133,7 @@ class AsyncCursor(CursorState):
             self._check_open()
             sql, values = self._bind(query, params)
             self._start(sql)
-            response = await self._ask(sql, values, size)
+            response, _ = await self._ask(sql, values, size)
             chunks = AsyncChunks(connection, response)
             try:
                 results = results_of(response)
@@ -175,3 +205,4 @@ class AsyncRawCursor(AsyncCursor):
     """Takes PostgreSQL's own placeholders: $1, $2."""
 
     _bind = staticmethod(bind_raw)
+    _short_way = False

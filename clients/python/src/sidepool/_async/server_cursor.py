@@ -11,6 +11,7 @@ from .cursor import AsyncCursor
 
 class AsyncServerCursor(AsyncCursor):
     itersize = 100
+    _short_way = False
 
     def __init__(self, connection, name, *, row_factory=None, scrollable=None, withhold=False):
         super().__init__(connection, row_factory=row_factory)
@@ -59,7 +60,7 @@ class AsyncServerCursor(AsyncCursor):
         connection = self._connection
         request = connection._new_request()
         sql = f"{command} FROM {quote_ident(self._name)}".encode()
-        fill(request.query.statement, sql, None, self.adapters)
+        fill(request.query.statement, sql, None, self._map)
         response = await connection._run(request, sql)
         results = results_of(response)
         chunks = AsyncChunks(connection, response)

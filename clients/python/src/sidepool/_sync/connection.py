@@ -15,12 +15,11 @@ from ..types import adapters as global_adapters
 from .copy import Copies
 from .cursor import Cursor
 from .server_cursor import ServerCursor
-from .submit import Submits
 from .tpc import TwoPhase
 from .transaction import Transaction
 
 
-class Connection(Copies, Submits, TwoPhase, SessionState):
+class Connection(Copies, TwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -49,8 +48,13 @@ class Connection(Copies, Submits, TwoPhase, SessionState):
         transport = transport_for(told)
         connection = cls(told, transport, row_factory, cursor_factory)
         if check:
-            connection._channel = transport.ready()
+            connection._reach()
         return connection
+
+    def _reach(self):
+        """Sees to it that a daemon has been met."""
+        if self._channel is None:
+            self._channel = self._transport.ready()
 
     # -- requests
 
@@ -68,6 +72,10 @@ class Connection(Copies, Submits, TwoPhase, SessionState):
         except errors.Error as e:
             self._failed(request, e)
             raise
+        return self._answered(call)
+
+    def _answered(self, call):
+        """What an answer says; raises its error."""
         self._absorb(call)
         if call.response.HasField("error"):
             error = errors.from_wire(call.response.error, call.response)

@@ -73,7 +73,7 @@ class Copy:
             connection.lock.__exit__(None, None, None)
             raise
         ready = response.copy_ready
-        self._formatter = formatter(ready.format, self.cursor.adapters, connection)
+        self._formatter = formatter(ready.format, self.cursor._map, connection)
         self._stream_id, self._channel = ready.stream_id or response.stream_id, connection._channel
         if self._direction == "out":
             self._chunks = Chunks(connection, response, self._stream_id)

@@ -12,6 +12,7 @@ from .cursor import Cursor
 
 class ServerCursor(Cursor):
     itersize = 100
+    _short_way = False
 
     def __init__(self, connection, name, *, row_factory=None, scrollable=None, withhold=False):
         super().__init__(connection, row_factory=row_factory)
@@ -60,7 +61,7 @@ class ServerCursor(Cursor):
         connection = self._connection
         request = connection._new_request()
         sql = f"{command} FROM {quote_ident(self._name)}".encode()
-        fill(request.query.statement, sql, None, self.adapters)
+        fill(request.query.statement, sql, None, self._map)
         response = connection._run(request, sql)
         results = results_of(response)
         chunks = Chunks(connection, response)

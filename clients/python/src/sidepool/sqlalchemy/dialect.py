@@ -80,7 +80,7 @@ class SidepoolDialect(PGDialect):
 
     def on_connect(self):
         def made(connection):
-            connection.adapters._below = self.adapters
+            connection.adapters.lay_over(self.adapters)
             connection.add_notice_handler(_log_notice)
             if self.isolation_level is not None:
                 self.set_isolation_level(connection, self.isolation_level)

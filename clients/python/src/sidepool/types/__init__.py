@@ -13,6 +13,6 @@ __all__ = [
 ]
 
 adapters = AdaptersMap()
-adapters._types = builtin()
+builtin(adapters.types)
 for _module in (numeric, datetime, json, array, range, composite):
     _module.register(adapters)

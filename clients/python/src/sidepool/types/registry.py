@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The types of PostgreSQL that this package knows by name and OID, and those of a database that are told by it."""
 from dataclasses import dataclass
-from typing import Iterator
+from typing import Callable, Iterator
 
 _BASE = """bool 16 1000|bytea 17 1001|"char" 18 1002|name 19 1003|int8 20 1016|int2 21 1005|int4 23 1007|text 25 1009|oid 26 1028
 json 114 199|xml 142 143|float4 700 1021|float8 701 1022|unknown 705 0|money 790 791|macaddr8 774 775|macaddr 829 1040
@@ -44,12 +44,13 @@ class TypeInfo:
 class TypesRegistry:
     """Over `below`: what is added here is seen by who asks here, for the next database may have another type of the name."""
 
-    def __init__(self, below: "TypesRegistry | None" = None):
-        self._below = below
+    def __init__(self, below: "TypesRegistry | None" = None, changed: Callable = lambda: None):
+        self._below, self._changed = below, changed
         self._by_oid: dict[int, TypeInfo] = {}
         self._by_name: dict[str, TypeInfo] = {}
 
     def add(self, info: TypeInfo) -> None:
+        self._changed()
         self._by_oid[info.oid] = info
         self._by_name[info.name] = self._by_name[info.regtype] = info
         if info.array_oid:
@@ -87,8 +88,9 @@ def _entries(table):
         yield name, *map(int, numbers)
 
 
-def builtin() -> TypesRegistry:
-    registry = TypesRegistry()
+def builtin(registry: "TypesRegistry | None" = None) -> TypesRegistry:
+    """PostgreSQL's own types, put into a registry."""
+    registry = TypesRegistry() if registry is None else registry
     for name, oid, array in _entries(_BASE):
         registry.add(TypeInfo(name, oid, array, delimiter=";" if name == "box" else ","))
     for kind, table in (("range", _RANGES), ("multirange", _MULTIRANGES)):
