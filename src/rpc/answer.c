@@ -11,6 +11,7 @@
 #include "rpc/request.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/stream.h"
+#include "util/error.h"
 
 enum {
 	RESPONSE_ERROR = 2,
@@ -58,8 +59,20 @@ static void send_kept(struct request *r, const struct sp_request *id, const stru
 	if (at)
 		sp_reply(r->conn, id, at, len);
 	else
-		sp_request_drop(r->conn, id);
+		sp_reply_lost(r->conn);
 	idempotency_answered(r, at, len);
+}
+
+/* Half of them is worse than nothing: without its error an answer is a success. */
+static int pack_parts(struct request *r, struct buf *error, struct buf *lease)
+{
+	int err = r->failure.code ? failure_pack(&r->failure, error) : 0;
+
+	if (err == 0 && r->lease)
+		err = lease_pack_envelope(r->lease, r, lease);
+	else if (err == 0 && buf_len(&r->envelope) > 0)
+		err = buf_append(lease, buf_at(&r->envelope), buf_len(&r->envelope));
+	return err_forward(err);
 }
 
 static void send_answer(struct request *r, const struct sp_request *id)
@@ -73,12 +86,14 @@ static void send_answer(struct request *r, const struct sp_request *id)
 		/* it ran; its result is what there is no memory for */
 		r->failure.outcome = FAILURE_UNKNOWN;
 	}
-	if (r->failure.code)
-		(void)failure_pack(&r->failure, &error);
-	if (r->lease)
-		(void)lease_pack_envelope(r->lease, r, &lease);
-	else if (buf_len(&r->envelope) > 0)
-		(void)buf_append(&lease, buf_at(&r->envelope), buf_len(&r->envelope));
+	if (pack_parts(r, &error, &lease) < 0) {
+		sp_reply_lost(r->conn);
+		if (r->idempotency)
+			idempotency_answered(r, NULL, 0);
+		buf_deinit(&error);
+		buf_deinit(&lease);
+		return;
+	}
 	n = output_packed_bytes(&r->output, goes_on(r)) + buf_len(&error) + buf_len(&lease) +
 	    RESPONSE_FIXED_BYTES;
 	if (r->idempotency)

@@ -88,6 +88,9 @@ void sp_reply_cancel(struct sp_conn *c);
 /* A whole answer that exists already; copies it. Dropped if the connection is gone. */
 void sp_reply(struct sp_conn *c, const struct sp_request *request, const void *body, size_t len);
 
+/* There is no memory for an answer that is owed: without it, its connection ends at the loop's next turn. */
+void sp_reply_lost(struct sp_conn *c);
+
 /* The request will never be answered. Its id may be used again. */
 void sp_request_drop(struct sp_conn *c, const struct sp_request *request);
 

@@ -137,6 +137,12 @@ static bool is_over_limit(const struct sp_conn *c)
 	       (c->congested && s->counts.output_bytes > s->settings.max_unread_bytes);
 }
 
+void sp_reply_lost(struct sp_conn *c)
+{
+	if (sp_conn_is_open(c))
+		sp_conn_doom(c, "no memory for an answer");
+}
+
 uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, size_t body_max)
 {
 	struct sp_server *s = c->server;
@@ -151,7 +157,7 @@ uint8_t *sp_reply_begin(struct sp_conn *c, const struct sp_request *request, siz
 	}
 	at = sp_output_reserve(&c->output, &s->pool, sp_frame_header_bytes(request) + body_max);
 	if (!at) {
-		sp_conn_doom(c, "no memory for an answer");
+		sp_reply_lost(c);
 		return NULL;
 	}
 	c->replying = true;
