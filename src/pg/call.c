@@ -354,8 +354,11 @@ static void take_end(struct pg_conn *conn)
 		end_call(conn, a.call, PG_END_SYNCED);
 }
 
-static void take_copy(struct pg_answer *a, enum pg_copy copy, PGresult *ready)
+/* Its owner may end it from within: the head itself has to know by then, not a copy of it. */
+static void take_copy(struct pg_conn *conn, enum pg_copy copy, PGresult *ready)
 {
+	struct pg_answer *a = head_of(conn);
+
 	a->copy = copy;
 	a->call->ops->on_copy(a->call, ready, NULL, 0);
 }
@@ -369,9 +372,13 @@ static bool pump_copy_out(struct pg_conn *conn, struct pg_answer *a)
 
 	if (n == 0)
 		return false;
-	if (n < 0) {
+	if (n == -1) {
 		a->copy = PG_COPY_NONE; /* the tag, or the error, comes as a result */
 		return true;
+	}
+	if (n < 0) {
+		garbled(conn);
+		return false;
 	}
 	call->ops->on_copy(call, NULL, data, (size_t)n);
 	PQfreemem(data);
@@ -401,10 +408,10 @@ static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *res
 		take_complete(conn, a, result);
 		break;
 	case PGRES_COPY_IN:
-		take_copy(a, PG_COPY_IN, result);
+		take_copy(conn, PG_COPY_IN, result);
 		break;
 	case PGRES_COPY_OUT:
-		take_copy(a, PG_COPY_OUT, result);
+		take_copy(conn, PG_COPY_OUT, result);
 		break;
 	case PGRES_PIPELINE_ABORTED:
 		take_aborted(conn, a);
@@ -468,7 +475,6 @@ static bool pump_one(struct pg_conn *conn)
 		if (a) {
 			a->prepared = copy.prepared;
 			a->tag = copy.tag;
-			a->copy = copy.copy;
 			a->done = copy.done;
 		}
 		return conn->state == PG_CONN_UP;

@@ -22,6 +22,10 @@ void *pg_conn_owner(const struct pg_conn *conn)
 	return conn->owner;
 }
 
+enum {
+	LOOK_AGAIN_MS = 1000,
+};
+
 enum pg_conn_state pg_conn_state(const struct pg_conn *conn)
 {
 	return conn->state;
@@ -133,6 +137,45 @@ static void go_down(struct pg_conn *conn, enum pg_failure_kind kind, const char 
 	conn->ops->on_down(conn, kind, text);
 }
 
+static void on_timer(uv_timer_t *timer);
+
+static void look_again_later(struct pg_conn *conn)
+{
+	if (conn->state == PG_CONN_UP && conn->answers_count > 0 && !conn->broken &&
+	    !uv_is_active((uv_handle_t *)&conn->poller->timer))
+		(void)uv_timer_start(&conn->poller->timer, on_timer, LOOK_AGAIN_MS, 0);
+}
+
+/*
+ * For the end of a Sync libpq 15 waits for ever where it had no memory to tell of it; what is left of
+ * that is a line of its own. What the server says begins with a severity.
+ */
+static bool has_lost_memory(const struct pg_conn *conn)
+{
+	static const char line[] = "out of memory";
+	const char *text = PQerrorMessage(conn->pq), *found;
+
+	for (found = strstr(text, line); found; found = strstr(found + 1, line))
+		if (found == text || found[-1] == '\n')
+			return true;
+	return false;
+}
+
+/*
+ * libpq that has no memory for a message leaves it where it is, and says that not all of it has come:
+ * nobody would look again before the server says more.
+ */
+static void look_again(struct pg_conn *conn)
+{
+	if (conn->answers_count == 0 || !pg_calls_pump(conn))
+		return;
+	if (conn->state == PG_CONN_UP && conn->answers_count > 0 && has_lost_memory(conn)) {
+		conn->garbled = true;
+		pg_conn_break(conn);
+	}
+	look_again_later(conn);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct pg_poller *p = container_of(timer, struct pg_poller, timer);
@@ -140,7 +183,9 @@ static void on_timer(uv_timer_t *timer)
 
 	if (!conn)
 		return;
-	if (!conn->broken)
+	if (conn->state == PG_CONN_UP && !conn->broken)
+		look_again(conn);
+	else if (!conn->broken)
 		go_down(conn, PG_FAILURE_TIMEOUT, "the connect took longer than connect_timeout");
 	else if (!conn->pq || pg_calls_pump(conn)) /* what the server said last */
 		go_down(conn, PG_FAILURE_NETWORK,
@@ -373,6 +418,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		go_down(conn, PG_FAILURE_NETWORK, PQerrorMessage(conn->pq));
 		return;
 	}
+	look_again_later(conn);
 	if (events & UV_WRITABLE) {
 		pg_conn_flush(conn);
 		tell_flushed(conn);
@@ -392,7 +438,8 @@ void pg_conn_resume(struct pg_conn *conn)
 		return;
 	conn->paused = false;
 	pg_conn_flush(conn);
-	(void)pg_calls_pump(conn);
+	if (pg_calls_pump(conn))
+		look_again_later(conn);
 }
 
 void pg_conn_destroy(struct pg_conn *conn)
