@@ -396,20 +396,29 @@ static int listen_somewhere(struct daemon *d)
 	return r == 0 && open_events(d, fd) == 0 ? open_http(d, &inherited) : -1;
 }
 
+static int cannot_start(int r)
+{
+	log_error(LOG_NO_FIELDS, "cannot start: %s", strerror(-r));
+	return -1;
+}
+
 static int add_pools(struct daemon *d)
 {
+	int r;
+
 	d->pools = calloc(d->config->n_pools, sizeof(*d->pools));
 	if (!d->pools)
-		return -1;
+		return cannot_start(-ENOMEM);
 	for (size_t i = 0; i < d->config->n_pools; i++) {
 		if (set_pool(d, &d->config->pools[i], &d->pools[i]) < 0)
 			return -1;
 		d->n_pools++;
 	}
-	if (rpc_set_pools(d->rpc, d->pools, d->n_pools) < 0)
-		return -1;
-	return minute_init(&d->minute, &d->loop, d->pools, d->n_pools,
-			   d->config->stats_interval_us);
+	r = rpc_set_pools(d->rpc, d->pools, d->n_pools);
+	if (r == 0)
+		r = minute_init(&d->minute, &d->loop, d->pools, d->n_pools,
+				d->config->stats_interval_us);
+	return r < 0 ? cannot_start(r) : 0;
 }
 
 static int make_parts(struct daemon *d)
@@ -459,14 +468,15 @@ static const struct reloading_ops reloading_ops = { .apply = apply, .done = on_r
 int daemon_new(struct daemon **ret_daemon, struct config *config, const struct arguments *arguments)
 {
 	struct daemon *d = calloc(1, sizeof(*d));
-	int r;
+	int r = d ? uv_loop_init(&d->loop) : UV_ENOMEM;
 
-	if (!d)
-		return err_raise(-ENOMEM);
+	if (r < 0) {
+		free(d);
+		return cannot_start(r);
+	}
 	d->config = config;
 	d->reloading =
 		(struct reloading){ &d->loop, arguments, &reloading_ops, d, .under_way = NULL };
-	(void)uv_loop_init(&d->loop);
 	(void)uv_timer_init(&d->loop, &d->stop_timer);
 	(void)uv_check_init(&d->loop, &d->idle_check);
 	(void)uv_check_start(&d->idle_check, on_idle_check);
@@ -475,7 +485,7 @@ int daemon_new(struct daemon **ret_daemon, struct config *config, const struct a
 	r = make_parts(d);
 	busy_poll_init(&d->busy_poll, &d->loop, d->server, r == 0 ? config->busy_poll_us : 0);
 	if (r < 0)
-		log_error(LOG_NO_FIELDS, "cannot start: %s", strerror(-r));
+		(void)cannot_start(r);
 	if (r == 0 && add_pools(d) == 0 && listen_somewhere(d) == 0) {
 		*ret_daemon = d;
 		return 0;
