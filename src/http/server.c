@@ -80,25 +80,34 @@ static struct MHD_Response *response_of(struct http_answer *a)
 	return response;
 }
 
+/* All of them: some are there for safety. */
+static enum MHD_Result add_headers(struct MHD_Response *response, const struct http_answer *a)
+{
+	enum MHD_Result result = MHD_add_response_header(response, "Content-Type", a->type);
+	char seconds[16];
+
+	for (size_t i = 0; i < ARRAY_LEN(headers) && result == MHD_YES; i++)
+		result = MHD_add_response_header(response, headers[i][0], headers[i][1]);
+	if (a->retry_after && result == MHD_YES) {
+		(void)snprintf(seconds, sizeof(seconds), "%u", a->retry_after);
+		result = MHD_add_response_header(response, "Retry-After", seconds);
+	}
+	if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED && result == MHD_YES)
+		result = MHD_add_response_header(response, "Allow", "GET, HEAD");
+	return result;
+}
+
 static enum MHD_Result send_answer(struct MHD_Connection *connection, struct http_answer *a)
 {
 	struct MHD_Response *response = response_of(a);
 	enum MHD_Result result;
-	char seconds[16];
 
 	text_deinit(&a->text);
 	if (!response)
 		return MHD_NO;
-	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
-		(void)MHD_add_response_header(response, headers[i][0], headers[i][1]);
-	(void)MHD_add_response_header(response, "Content-Type", a->type);
-	if (a->retry_after) {
-		(void)snprintf(seconds, sizeof(seconds), "%u", a->retry_after);
-		(void)MHD_add_response_header(response, "Retry-After", seconds);
-	}
-	if (a->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(response, "Allow", "GET, HEAD");
-	result = MHD_queue_response(connection, a->status, response);
+	result = add_headers(response, a);
+	if (result == MHD_YES)
+		result = MHD_queue_response(connection, a->status, response);
 	MHD_destroy_response(response);
 	return result;
 }
