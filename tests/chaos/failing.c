@@ -162,6 +162,37 @@ static int walk_stack(void **frames)
 	return w.n;
 }
 
+static bool is_of_spared(const char *spared, const struct module *m)
+{
+	const char *slash = m ? strrchr(m->name, '/') : NULL,
+		   *end = slash ? strstr(slash, ".so") : NULL;
+	char word[128];
+
+	if (!end)
+		return false;
+	(void)snprintf(word, sizeof(word), " %.*s ", (int)(end - slash), slash);
+	return strstr(spared, word);
+}
+
+/* $FAILING_SPARES has, between blanks, the public functions and the /libraries that are known not to bear it. */
+static bool is_spared(void **frames, int n)
+{
+	const char *spared = getenv("FAILING_SPARES");
+	char word[128];
+	Dl_info info;
+
+	if (spared && n > 0 && is_of_spared(spared, find_module((uintptr_t)frames[0])))
+		return true;
+	for (int i = 0; spared && i < n; i++) {
+		if (!dladdr(frames[i], &info) || !info.dli_sname)
+			continue;
+		(void)snprintf(word, sizeof(word), " %s ", info.dli_sname);
+		if (strstr(spared, word))
+			return true;
+	}
+	return false;
+}
+
 static bool decide(enum failing_kind kind)
 {
 	void *frames[FAILING_FRAMES_MAX];
@@ -174,6 +205,10 @@ static bool decide(enum failing_kind kind)
 	first = first_frame(frames, n);
 	if (!add_stack(stack_hash(kind, frames + first, n - first)) && plan->mode == FAILING_NEW)
 		return false;
+	if (is_spared(frames + first, n - first)) {
+		plan->countdown = 1; /* the next one instead */
+		return false;
+	}
 	plan->mode = FAILING_OFF;
 	plan->kind = kind;
 	tell_where(frames + first, n - first);
