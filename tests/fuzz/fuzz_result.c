@@ -33,7 +33,7 @@ enum {
 	TURNS = 2, /* of the loop, after which nothing is left to do without more from the server */
 	LIE_NONE = 0,
 	LIE_HUGE = 1,
-	HUGE_BYTES = 100000,
+	HUGE_BYTES = 20000, /* more than libpq has room for at first */
 	AGAIN = 0, /* in place of a type: the last message many times */
 	NO_HANDSHAKE = 0x80,
 };
