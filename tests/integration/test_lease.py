@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from lib.wait import wait_until
-from lib.wire import CODES, COMMIT, ROLLBACK, Failed, Request, Wire, rows
+from lib.wire import COMMIT, ROLLBACK, Failed, Request, Wire, rows
 
 ACTIVE, FAILED, IDLE = 2, 3, 1
 COMMAND = os.environ.get("SIDEPOOL", "sidepool")
@@ -311,16 +311,3 @@ def test_notices_do_not_add_up_without_bound(wire):
     notices = answer.results[0].notices
     assert len(notices) > 100 and all(n.fields.message == 100 * "x" for n in notices)
     assert sum(n.ByteSize() for n in notices) <= 65536
-
-
-@pytest.mark.fast
-def test_a_copy_in_a_script_leaves_the_rows_before_it_alone(wire, table):
-    lease = wire.lease()
-    for sql in ("SELECT 1; COPY (SELECT 'x' FROM generate_series(1, 100)) TO STDOUT", "SELECT 1; COPY item FROM STDIN"):
-        request = wire.query_request(sql, lease=lease)
-        request.query.statement.simple = True
-        response = wire.receive(wire.send(request))
-        assert CODES[response.error.code] == "INVALID_ARGUMENT" and "CopyOut" in response.error.message
-        for result in response.results:
-            assert all(len(row) == len(result.columns) for row in rows(result))
-    assert wire.values("SELECT 2", lease=lease) == [("2",)]
