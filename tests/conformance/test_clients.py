@@ -22,7 +22,7 @@ DRIVERS = {
 }
 LACKS = {  # what each has not, and why
     "c": {"next_daemon"},  # the caller is told SHUTTING_DOWN, not sent: a handle is one connection, which may hold his leases
-    "python": {"batch", "batch_apart", "commit_with_last"},  # DB-API knows executemany(), and commit() by itself
+    "python": set(),
     "node": set(),
 }
 ENV = {**os.environ, "PYTHONPATH": str(TOP / "clients" / "python" / "src")}

@@ -325,3 +325,41 @@ def test_executemany_before_a_daemon_was_met(connect, table, pg):
     connection = connect(check=False, autocommit=True)
     connection.cursor().executemany("INSERT INTO t VALUES (%s, 'a')", [(1,), (2,)])
     assert pg.sql("SELECT count(*) FROM t") == [(2,)]
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_batch(connect, table, pg, autocommit):
+    connection = connect(autocommit=autocommit)
+    insert = "INSERT INTO t VALUES (%s, %s)"
+    one, two, all_of = connection.batch([(insert, (1, "a")), (insert, (2, None)), "SELECT * FROM t ORDER BY id"])
+    assert (one.rowcount, two.statusmessage, all_of.fetchall()) == (1, "INSERT 0 1", [(1, "a"), (2, None)])
+    connection.commit()
+    with pytest.raises(sidepool.errors.UniqueViolation) as caught:
+        connection.batch([(insert, (3, "c")), (insert, (1, "b"))])
+    assert caught.value.statement_index == 1
+    connection.rollback()
+    assert connection.batch([]) == [] and pg.sql("SELECT count(*) FROM t") == [(2,)]
+
+
+def test_batch_each_for_itself(auto, conn, table, pg):
+    made = auto.batch([("INSERT INTO t VALUES (%s, 'a')", (n,)) for n in (1, 1, 2)], atomic=False)
+    assert made[0].rowcount == 1 and isinstance(made[1], sidepool.errors.UniqueViolation) and made[2].rowcount == 1
+    assert pg.sql("SELECT count(*) FROM t") == [(2,)]
+    with pytest.raises(sidepool.ProgrammingError, match="autocommit"):
+        conn.batch(["SELECT 1"], atomic=False)
+
+
+@pytest.mark.parametrize("lease", ["transaction", "session"])
+def test_commit_with_the_last_statement(connect, table, pg, lease):
+    connection = connect(lease=lease)
+    cur = connection.execute("INSERT INTO t VALUES (1, 'a') RETURNING id")
+    assert pg.sql("SELECT count(*) FROM t") == [(0,)] and cur.fetchone() == (1,)
+    assert connection.execute("INSERT INTO t VALUES (2, 'a') RETURNING id", commit=True).fetchone() == (2,)
+    assert pg.sql("SELECT count(*) FROM t") == [(2,)]
+    connection.rollback()
+    with pytest.raises(sidepool.errors.UniqueViolation):
+        connection.execute("INSERT INTO t VALUES (2, 'a')", commit=True)
+    connection.rollback()
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
+    with connection.transaction(), pytest.raises(sidepool.ProgrammingError, match="forbidden"):
+        connection.execute("SELECT 1", commit=True)

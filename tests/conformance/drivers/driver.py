@@ -8,7 +8,10 @@ import sys
 import sidepool
 import sidepool.aio
 
-FEATURES = ["sessions", "many", "streams", "copy", "later", "statement_ids", "known_columns", "next_daemon"]
+FEATURES = [
+    "sessions", "many", "batch", "batch_apart", "commit_with_last", "streams", "copy", "later", "statement_ids", "known_columns",
+    "next_daemon",
+]  # fmt: skip
 ARGUMENT = re.compile(r"\$(\d+)")
 
 
@@ -73,7 +76,7 @@ class Driver:
             await asyncio.sleep(0)
             return {}
         conn = await self.on(step)
-        return await result_of(await conn.execute(*pyformat(step["sql"], step.get("values"))))
+        return await result_of(await conn.execute(*pyformat(step["sql"], step.get("values")), commit=step.get("commit", False)))
 
     async def wait(self, step):
         return await self.started.pop(step["target"])
@@ -108,6 +111,12 @@ class Driver:
         cur = conn.cursor()
         await cur.executemany(sql, [pyformat(step["sql"], values)[1] for values in step["sets"]])
         return {"affected": cur.rowcount}
+
+    async def batch(self, step):
+        conn = await self.on(step)
+        statements = [pyformat(s["sql"], s.get("values")) for s in step["statements"]]
+        made = await conn.batch(statements, atomic=step["atomic"])
+        return {"results": [{"error": told(m)} if isinstance(m, sidepool.Error) else await result_of(m) for m in made]}
 
     async def stream(self, step):
         conn, rows = await self.on(step), []

@@ -79,7 +79,7 @@ class Column:
 class ResultSet:
     """One statement's result, of one answer or of several."""
 
-    __slots__ = ("columns", "pieces", "row_count", "tag", "affected", "more")
+    __slots__ = ("columns", "pieces", "row_count", "tag", "affected", "more", "index", "error")
 
     def __init__(self, wire):
         self.columns = list(wire.columns)
@@ -87,6 +87,8 @@ class ResultSet:
         self.row_count = 0
         self.tag = ""
         self.affected = 0
+        self.index = wire.statement_index  # in a batch
+        self.error = wire.error if wire.HasField("error") else None  # why it has no result, in one that is not atomic
         self.more = False  # its rows go on in the next answer
         self.add(wire)
 

@@ -11,14 +11,16 @@ from .._settings import make_settings
 from .._transport_async import transport_for
 from ..rows import tuple_row
 from ..types import adapters as global_adapters
+from .batch import AsyncBatches
 from .copy import AsyncCopies
 from .cursor import AsyncCursor
 from .server_cursor import AsyncServerCursor
+from .submit import AsyncSubmits
 from .tpc import AsyncTwoPhase
 from .transaction import AsyncTransaction
 
 
-class AsyncConnection(AsyncCopies, AsyncTwoPhase, SessionState):
+class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -315,8 +317,10 @@ class AsyncConnection(AsyncCopies, AsyncTwoPhase, SessionState):
 
     # -- what a cursor asks of it
 
-    async def _query(self, request, sql, cacheable):
-        """Runs a Query; several statements at once go by the simple protocol."""
+    async def _query(self, request, sql, cacheable, commit=False):
+        """Runs a Query; several statements at once go by the simple protocol. `commit`: and COMMIT goes with it."""
+        if commit and (self._wants_transaction() or self._in_transaction):
+            request.finish = FINISH_COMMIT
         if not cacheable and is_several(sql):
             request.query.statement.simple = True
             return await self._run(request, sql, one=False)

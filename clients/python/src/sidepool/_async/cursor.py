@@ -12,25 +12,29 @@ from .chunks import AsyncChunks
 class AsyncCursor(CursorState):
     """What connection.cursor() returns."""
 
-    async def execute(self, query, params=None, *, prepare=None, binary=None):
+    async def execute(self, query, params=None, *, prepare=None, binary=None, commit=False):
         """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
-        itself."""
+        itself. `commit`: the transaction is committed with it, in the same message."""
         connection = self._connection
         async with connection.lock:
             if self._closed or connection._closed:
                 self._check_open()
+            if commit:
+                connection._forbid_in_block("commit")
             short = order(self, query, params) if self._short_way else None
             if short is not None and await self._execute_shortly(*short):
                 return self
             sql, values = self._bind(query, params)
             self._start(sql)
-            response, dumped = await self._ask(sql, values)
+            response, dumped = await self._ask(sql, values, commit=commit and not connection._session_lease)
             if self._short_way:
                 remember(self, query, params, sql, dumped)
             results = results_of(response)
             chunks = AsyncChunks(connection, response)
             while not chunks.ended:
                 results_of(await chunks.next(), results)
+            if commit and connection._session_lease:
+                await connection._finish(FINISH_COMMIT)
             self._have(results)
             return self
 
@@ -55,13 +59,13 @@ class AsyncCursor(CursorState):
         self._have(results)
         return True
 
-    async def _ask(self, sql, values, chunk_bytes=0):
+    async def _ask(self, sql, values, chunk_bytes=0, commit=False):
         connection = self._connection
         request = connection._new_request()
         request.query.chunk_bytes = chunk_bytes
         dumped = fill(request.query.statement, sql, values, self._map)
         try:
-            return await connection._query(request, sql, values is not None), dumped
+            return await connection._query(request, sql, values is not None, commit), dumped
         except errors.Error as e:
             self._failed(e)
             raise

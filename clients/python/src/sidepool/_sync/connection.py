@@ -12,14 +12,16 @@ from .._settings import make_settings
 from .._transport_sync import transport_for
 from ..rows import tuple_row
 from ..types import adapters as global_adapters
+from .batch import Batches
 from .copy import Copies
 from .cursor import Cursor
 from .server_cursor import ServerCursor
+from .submit import Submits
 from .tpc import TwoPhase
 from .transaction import Transaction
 
 
-class Connection(Copies, TwoPhase, SessionState):
+class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -316,8 +318,10 @@ class Connection(Copies, TwoPhase, SessionState):
 
     # -- what a cursor asks of it
 
-    def _query(self, request, sql, cacheable):
-        """Runs a Query; several statements at once go by the simple protocol."""
+    def _query(self, request, sql, cacheable, commit=False):
+        """Runs a Query; several statements at once go by the simple protocol. `commit`: and COMMIT goes with it."""
+        if commit and (self._wants_transaction() or self._in_transaction):
+            request.finish = FINISH_COMMIT
         if not cacheable and is_several(sql):
             request.query.statement.simple = True
             return self._run(request, sql, one=False)

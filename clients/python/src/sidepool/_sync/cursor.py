@@ -13,25 +13,29 @@ from .chunks import Chunks
 class Cursor(CursorState):
     """What connection.cursor() returns."""
 
-    def execute(self, query, params=None, *, prepare=None, binary=None):
+    def execute(self, query, params=None, *, prepare=None, binary=None, commit=False):
         """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
-        itself."""
+        itself. `commit`: the transaction is committed with it, in the same message."""
         connection = self._connection
         with connection.lock:
             if self._closed or connection._closed:
                 self._check_open()
+            if commit:
+                connection._forbid_in_block("commit")
             short = order(self, query, params) if self._short_way else None
             if short is not None and self._execute_shortly(*short):
                 return self
             sql, values = self._bind(query, params)
             self._start(sql)
-            response, dumped = self._ask(sql, values)
+            response, dumped = self._ask(sql, values, commit=commit and not connection._session_lease)
             if self._short_way:
                 remember(self, query, params, sql, dumped)
             results = results_of(response)
             chunks = Chunks(connection, response)
             while not chunks.ended:
                 results_of(chunks.next(), results)
+            if commit and connection._session_lease:
+                connection._finish(FINISH_COMMIT)
             self._have(results)
             return self
 
@@ -56,13 +60,13 @@ class Cursor(CursorState):
         self._have(results)
         return True
 
-    def _ask(self, sql, values, chunk_bytes=0):
+    def _ask(self, sql, values, chunk_bytes=0, commit=False):
         connection = self._connection
         request = connection._new_request()
         request.query.chunk_bytes = chunk_bytes
         dumped = fill(request.query.statement, sql, values, self._map)
         try:
-            return connection._query(request, sql, values is not None), dumped
+            return connection._query(request, sql, values is not None, commit), dumped
         except errors.Error as e:
             self._failed(e)
             raise

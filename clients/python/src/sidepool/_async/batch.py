@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Several statements in one message: one round trip for all of them."""
+from .. import errors
+from .._cursor import fill, results_of
+from .chunks import AsyncChunks
+
+
+class AsyncBatches:
+    """The part of a connection that sends them."""
+
+    async def batch(self, statements, *, atomic=True):
+        """Runs statements, each a query or (query, params), and returns a list with a cursor for each. `atomic`: all or nothing.
+        Else each commits for itself, and where one failed its exception stands in the list; that takes autocommit."""
+        async with self.lock:
+            self._check_usable()
+            alone = self._autocommit and not self._blocks and not self._in_transaction and not self._session_lease
+            if not atomic and not alone:
+                raise errors.ProgrammingError("statements commit for themselves in autocommit, outside of a transaction, alone")
+            request = self._new_request()
+            request.batch.atomic = atomic
+            cursors = [self._add(request, statement) for statement in statements]
+            if not cursors:
+                return []
+            response = await self._send(request) if alone else await self._run(request, b"")
+            results = results_of(response)
+            chunks = AsyncChunks(self, response)
+            while not chunks.ended:
+                results_of(await chunks.next(), results)
+            return _shared_out(cursors, results)
+
+    def _add(self, request, statement):
+        query, params = (statement, None) if isinstance(statement, (str, bytes)) else statement
+        cur = self.cursor()
+        sql, values = cur._bind(query, params)
+        cur._start(sql)
+        fill(request.batch.statements.add(), sql, values, cur._map)
+        return cur
+
+
+def _shared_out(cursors, results):
+    for result in results:
+        if result.error is not None:
+            cursors[result.index] = errors.from_wire(result.error)
+        else:
+            cursors[result.index]._have([result])
+    return cursors
