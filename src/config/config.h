@@ -38,7 +38,7 @@ struct config_input {
 	const struct config_overrides *overrides; /* go before all other sources; NULL: none */
 	/* its file is taken as it was read then; NULL: the file is read */
 	const struct config *read_before;
-	char *const *environment;          /* NAME=VALUE strings, NULL at the end */
+	char *const *environment; /* NAME=VALUE strings, NULL at the end */
 	const char *default_file; /* read where it exists and no other is named; NULL: none */
 	config_check_conninfo_fn check_conninfo;
 	config_mistake_fn mistake; /* called for each, in the order found; warnings do not count */

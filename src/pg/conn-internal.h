@@ -95,6 +95,9 @@ void pg_conn_destroy(struct pg_conn *conn);
 bool pg_calls_pump(struct pg_conn *conn);
 void pg_calls_abandon(struct pg_conn *conn);
 int pg_answers_push(struct pg_conn *conn, struct pg_answer answer);
+/* Only a Parse, under a name of the caller's, which no other statement has. */
+int pg_call_prepare(struct pg_call *call, const char *name, const struct pg_text *text,
+		    uint32_t tag);
 
 /* prepared.c */
 enum pg_prepared_state {

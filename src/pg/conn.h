@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+#include "pg/statement.h"
 #include "util/macro.h"
 
 struct pg_call;
@@ -66,19 +67,6 @@ struct pg_call {
 	/* a CommandComplete came since the last Sync, which alone makes it last */
 	bool completed;
 	TAILQ_ENTRY(pg_call) link; /* pg_conn::calls */
-};
-
-/* One statement with its parameters. Everything is borrowed for the call that takes it. */
-struct pg_statement {
-	struct pg_text *text;
-	uint32_t n_params;
-	const uint32_t *formats; /* n_formats: 0 (all text), 1 (for all) or n_params */
-	uint32_t n_formats;
-	/* packed rows, overwritten; one more byte behind them is ours as well */
-	uint8_t *params;
-	size_t params_bytes;
-	uint32_t n_sets;
-	int result_format;
 };
 
 /* What has become of a connection; PG_CONN_CLOSED is where it ends. */
@@ -154,10 +142,6 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 
 /* The same for a text of the daemon's own, without parameters. */
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
-
-/* Only a Parse, under a name of the caller's, which no other statement has. */
-int pg_call_prepare(struct pg_call *call, const char *name, const struct pg_text *text,
-		    uint32_t tag);
 
 void pg_call_sync(struct pg_call *call);
 /* What stands before it is answered without waiting for the Sync. */

@@ -95,8 +95,7 @@ struct pg_engine_ops {
 int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *core,
 		  const struct pg_engine_settings *settings, const struct pg_engine_ops *ops,
 		  void *userdata);
-
-/* From now on; what is being cancelled keeps its time. */
+/* Another cancel_timeout, from now on. */
 void pg_engine_configure(struct pg_engine *engine, usec cancel_timeout_us);
 
 struct pg_pool_settings {

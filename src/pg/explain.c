@@ -21,6 +21,7 @@
 #include "core/core.h"
 #include "core/pool.h"
 #include "pg/classify.h"
+#include "pg/conn-internal.h"
 #include "pg/engine-internal.h"
 #include "pg/result.h"
 #include "pg/text.h"
