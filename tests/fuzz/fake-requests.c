@@ -60,6 +60,7 @@ struct making {
 		Sidepool__V1__Health health;
 		Sidepool__V1__Ping ping;
 		Sidepool__V1__Admin admin;
+		Sidepool__V1__Submit submit;
 	};
 	Sidepool__V1__PoolCommand pool;
 	Sidepool__V1__BreakerCommand breaker;
@@ -158,6 +159,23 @@ static void make_batch(struct making *k)
 	k->write = NO_WRITE; /* several, of which some may fail */
 	k->m.kind_case = SIDEPOOL__V1__REQUEST__KIND_BATCH;
 	k->m.batch = &k->batch;
+}
+
+static void make_submit(struct making *k)
+{
+	sidepool__v1__submit__init(&k->submit);
+	k->submit.n_statements = 1 + k->n % 2;
+	for (size_t i = 0; i < k->submit.n_statements; i++)
+		(void)statement(k, i, 1);
+	k->submit.statements = k->list;
+	if (k->n & 4) {
+		(void)snprintf(k->key, sizeof(k->key), "q%u", k->n >> 6);
+		k->submit.key = bytes_of(k->key);
+	}
+	k->submit.try_ms = (k->n & 8) * 100;
+	k->write = NO_WRITE; /* accepted is not done */
+	k->m.kind_case = SIDEPOOL__V1__REQUEST__KIND_SUBMIT;
+	k->m.submit = &k->submit;
 }
 
 /* ---- what is no statement ---- */
@@ -360,10 +378,10 @@ static void add_envelope(struct making *k, const struct player *c)
 
 static void make(struct making *k, unsigned kind, const struct player *c)
 {
-	switch (kind % 20) {
+	switch (kind % 21) {
 	case 0:
 	case 1:
-		make_query(k, kind % 20, 0);
+		make_query(k, kind % 21, 0);
 		break;
 	case 2:
 		make_query(k, k->n, 0);
@@ -383,7 +401,7 @@ static void make(struct making *k, unsigned kind, const struct player *c)
 		break;
 	case 8:
 	case 9:
-		make_copy(k, kind % 2);
+		make_copy(k, kind % 21 == 9);
 		break;
 	case 10:
 		make_copy_data(k, c);
@@ -400,8 +418,11 @@ static void make(struct making *k, unsigned kind, const struct player *c)
 	case 14:
 		make_hello(k);
 		break;
+	case 20:
+		make_submit(k);
+		break;
 	default:
-		make_rest(k, kind % 20 - 15 + (kind >= 160 ? 3 : 0));
+		make_rest(k, kind % 21 - 15 + (kind >= 168 ? 3 : 0));
 	}
 }
 
