@@ -25,6 +25,21 @@ test("nothing is installed with it and nothing runs when it is", () => {
   for (const script of Object.keys(manifest.scripts)) assert.doesNotMatch(script, /^(pre|post)?(install|prepare)/);
 });
 
+test("what the README links to comes with the package", () => {
+  const readme = fs.readFileSync(path.join(PACKAGE, "README.md"), "utf8");
+  const links = [...readme.matchAll(/\]\(([^):]+)\)/g)].map(([, to]) => to);
+  assert.ok(links.length >= 3);
+  for (const to of links) {
+    assert.ok(fs.existsSync(path.join(PACKAGE, to)), to);
+    assert.ok(manifest.files.includes(to.split("/")[0]), `${to} is not in "files"`);
+  }
+});
+
+test("the README names sidepool-pg's file as npm pack does", () => {
+  const { version } = JSON.parse(fs.readFileSync(path.join(PACKAGE, "sidepool-pg", "package.json"), "utf8"));
+  assert.ok(fs.readFileSync(path.join(PACKAGE, "README.md"), "utf8").includes(`sidepool-pg-${version}.tgz`));
+});
+
 test("the sources import nothing but Node and themselves", () => {
   for (const name of fs.readdirSync(path.join(PACKAGE, "src"), { recursive: true })) {
     if (!name.endsWith(".js")) continue;
