@@ -115,9 +115,15 @@ static void test_the_whole_is_as_bad_as_its_worst_part(void **state)
 	pool_pause(f->pool, f->now);
 	fixture_submit(f, 0, f->app);
 	f->now += 60 * MS;
+	assert_int_equal(health_acquisition(f->pool, f->now), 60 * MS);
 	health_check_acquisition(f->pool, f->now, &c);
-	assert_int_equal(c.level, HEALTH_DEGRADED);
+	assert_check(&c, HEALTH_DEGRADED,
+		     "The pool is paused by hand: nothing is granted, 1 wait.");
 	core_withdraw(f->core, &f->tickets[0], f->now);
+	health_check_acquisition(f->pool, f->now, &c);
+	assert_check(&c, HEALTH_DEGRADED,
+		     "The pool is paused by hand: nothing is granted, 0 wait.");
+	pool_resume(f->pool, f->now);
 	health_check_acquisition(f->pool, f->now, &c);
 	assert_int_equal(c.level, HEALTH_HEALTHY);
 	pool_trip(f->pool, f->now);
