@@ -176,7 +176,7 @@ void submits_look(struct rpc *rpc)
 /* PostgreSQL says that it did nothing, for want of something that may be there next time. */
 static bool is_transient(const struct failure *f)
 {
-	static const char *const classes[] = { "40", "53", "57P" };
+	static const char *const classes[] = { "40", "53", "57" };
 
 	if (f->code == SIDEPOOL_E_OUT_OF_MEMORY)
 		return true;

@@ -73,6 +73,10 @@ class Lane:
         for k in keys:
             say(kind, k, reason)
 
+    def tell_submitted(self, t, submitted):
+        """On disk it will be run exactly once; in memory it is lost with the daemon."""
+        say(*("S", t["k"]) if submitted.journaled else ("U", t["k"], "accepted, in memory"))
+
     def check_echo(self, rows, token, size):
         if rows != [(token + "x" * size,)]:
             say("V", f"asked for {token} and got {str(rows)[:80]}")
@@ -116,6 +120,16 @@ class Blocking:
                 self.lane.tell([t["k"]], e)
                 return e
         self.lane.tell([t["k"]], None)
+
+    def submitted(self):
+        t = self.lane.transfer("submitted")
+        with self.connect(autocommit=True) as conn:
+            try:
+                told = conn.submit(TRANSFER, t, key=self.lane.random.choice([b"", b"a", b"b"]))
+            except Error as e:
+                self.lane.tell([t["k"]], e)
+                return e
+        self.lane.tell_submitted(t, told)
 
     def batch(self):
         ts = [self.lane.transfer("batch") for _ in range(self.lane.random.randint(2, 5))]
@@ -184,7 +198,7 @@ class Blocking:
         self.lane.check_sum(rows)
 
     def run(self):
-        ways = [self.plain] * 4 + [self.batch] * 2 + [self.transaction] * 4 + [self.copy, self.rollback, self.echo, self.read]
+        ways = [self.plain] * 4 + [self.submitted] * 3 + [self.batch] * 2 + [self.transaction] * 4 + [self.copy, self.rollback, self.echo, self.read]
         while not over.is_set():
             error = self.lane.random.choice(ways)()
             over.wait(self.lane.pause(error))
@@ -210,6 +224,16 @@ class Async:
                 self.lane.tell([t["k"]], e)
                 return e
         self.lane.tell([t["k"]], None)
+
+    async def submitted(self):
+        t = self.lane.transfer("submitted, asyncio")
+        async with await self.connect(autocommit=True) as conn:
+            try:
+                told = await conn.submit([(sql, values) for sql, values in steps(t)], key=b"a")
+            except Error as e:
+                self.lane.tell([t["k"]], e)
+                return e
+        self.lane.tell_submitted(t, told)
 
     async def cancelled(self):
         """A task that is cancelled is not told what became of it."""
@@ -250,7 +274,7 @@ class Async:
         self.lane.check_sum(rows)
 
     async def run(self):
-        ways = [self.plain] * 4 + [self.transaction] * 3 + [self.cancelled, self.read]
+        ways = [self.plain] * 4 + [self.submitted] * 2 + [self.transaction] * 3 + [self.cancelled, self.read]
         while not over.is_set():
             error = await self.lane.random.choice(ways)()
             await asyncio.sleep(self.lane.pause(error))

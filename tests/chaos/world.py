@@ -14,7 +14,7 @@ import time
 import psycopg
 from lib import processes
 from lib.wait import wait_until
-from lib.wire import Failed, Wire
+from lib.wire import Failed, Request, Wire
 from proxy import Proxy
 from servers import ActivatedDaemon, Server, wait_for_replay
 
@@ -30,6 +30,7 @@ acquire_timeout = 10s
 idle_transaction_timeout = 5s
 log_level = notice
 slow_query = off
+submit_journal = {2}
 
 [pool main]
 url = postgresql://postgres@127.0.0.1:{0},127.0.0.1:{1}/test?target_session_attrs=read-write
@@ -66,9 +67,9 @@ class Client:
 
 
 class World:
-    def __init__(self, seed, say):
+    def __init__(self, seed, say, journal=True):
         self.random = random.Random(seed)
-        self.say, self.seed = say, seed
+        self.say, self.seed, self.journal = say, seed, journal
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sp-chaos-", dir="/tmp"))
         self.primary = self.standby = self.daemon = None
         self.proxies, self.clients, self.blame = [], [], []
@@ -81,7 +82,7 @@ class World:
         self.primary.start()
         self._make_tables()
         self.proxies = [Proxy(self.primary.port), Proxy(None)]
-        self.daemon = ActivatedDaemon(self.folder, CONFIG.format(*(p.port for p in self.proxies)))
+        self.daemon = ActivatedDaemon(self.folder, CONFIG.format(*(p.port for p in self.proxies), self.folder / "journal" if self.journal else ""))
         self.daemon.start()
         commands = {
             "c": [str(BUILD / "tests/chaos/chaos-worker")],
@@ -209,9 +210,20 @@ class World:
                 errors = client.log_file.with_suffix(".err").read_text()
                 self.blame.append(f"{client.log_file.stem} ended with {status}: {errors[-2000:]}")
 
+    def wait_for_submitted(self):
+        """What was accepted is done, and nothing of it has failed."""
+        request = Request()
+        request.status.parts.append(7)
+        with Wire(self.daemon.socket) as w:
+            ask = lambda: w.call(request).status  # noqa: E731
+            wait_until("nothing that was submitted waits", lambda: ask().submit.waiting + ask().submit.running == 0, 60)
+            if self.journal:
+                self.blame += [f"submitted write {s.submission_id} came to nothing: {s.reason}" for s in ask().failed_submissions]
+
     def end(self):
         """The clients, then the daemon; then nothing may write any more."""
         self.end_clients()
+        self.wait_for_submitted()
         self.daemon.check()
         self.daemon.stop()
         try:
