@@ -5,6 +5,7 @@ import os
 import signal
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_daemon import GUARD, frame
@@ -83,7 +84,8 @@ class Asked:
                         got.append(e)
             return got
 
-        return asyncio.run(ask())
+        with ThreadPoolExecutor(1) as thread:  # asyncio.run() forgets the loop that pytest-asyncio has in this one
+            return thread.submit(asyncio.run, ask()).result(GUARD)
 
 
 @pytest.fixture(params=["sync", "async"])
