@@ -179,7 +179,7 @@ void watch_cut(char *to, const char *sql, size_t most)
 {
 	size_t n = strnlen(sql, most);
 
-	while (n == most && n > 0 && ((unsigned char)sql[n] & 0xc0) == 0x80)
+	while (n > 0 && ((unsigned char)sql[n] & 0xc0) == 0x80)
 		n--;
 	memcpy(to, sql, n);
 	to[n] = '\0';

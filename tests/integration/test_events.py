@@ -405,6 +405,10 @@ def test_slow_statements_are_told_without_their_text(daemon, wire, sub):
     wire.query(secret + " " + "ü" * 1000)
     text = sub.receive("event/main/statement").statement.sql
     assert text.startswith(secret) and 990 <= len(text.encode()) <= 1000
+    for before in range(3):  # where the limit cuts a character of three bytes, none of them stays
+        wire.query(secret + " " + "a" * (before + 1) + "€" * 400)
+        text = sub.receive("event/main/statement").statement.sql
+        assert text.endswith("€") and 998 <= len(text.encode()) <= 1000
 
 
 # ---- the socket ----
