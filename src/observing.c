@@ -150,7 +150,7 @@ static unsigned port_of(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) < 0)
 		return 0;
-	/* both kinds have it in the same place */
+	/* both kinds have it in the same place, and getsockname() has set it: NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
 	return ntohs(((struct sockaddr_in *)&a)->sin_port);
 }
 

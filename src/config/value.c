@@ -288,12 +288,14 @@ static int parse_time(const struct setting *s, const char *text, usec *ret_value
 static int parse_ratio(const struct setting *s, const char *text, double *ret_value,
 		       char *ret_message, size_t n)
 {
-	char *end = NULL;
-	double value = isdigit((unsigned char)*text) ? strtod(text, &end) : -1.0;
+	char *end;
+	double value = strtod(text, &end);
 
-	if (value >= 0.0 && !strcmp(end, "%"))
+	if (!isdigit((unsigned char)*text))
+		value = -1.0;
+	else if (!strcmp(end, "%"))
 		value /= 100.0;
-	else if (value < 0.0 || *end || value > 1.0)
+	else if (*end || value > 1.0)
 		value = -1.0;
 	if (value < 0.0) {
 		(void)snprintf(ret_message, n, "\"%s\" is not a percentage: write for example 80%%",

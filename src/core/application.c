@@ -227,7 +227,7 @@ usec application_oldest(const struct application *app)
 
 const struct application *application_waiting_most(const struct pool *p, uint32_t *ret_n)
 {
-	const struct application *app, *most = NULL;
+	const struct application *app, *found = NULL;
 	uint32_t n;
 
 	*ret_n = 0;
@@ -237,10 +237,10 @@ const struct application *application_waiting_most(const struct pool *p, uint32_
 		n = queue_waiting(app->queues[p->index]);
 		if (n > *ret_n) {
 			*ret_n = n;
-			most = app;
+			found = app;
 		}
 	}
-	return most;
+	return found;
 }
 
 struct application *application_next(const struct core *c, const struct application *after)

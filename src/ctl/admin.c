@@ -31,6 +31,7 @@ static bool parse_number(const char *text, uint64_t *ret_id)
 	char *end;
 
 	errno = 0;
+	/* The command table asks for an argument: NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 	*ret_id = strtoull(text, &end, 10);
 	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0;
 }

@@ -94,7 +94,7 @@ static void put_header(const struct page *p)
 		       s->clients, up, every);
 	at = top_put(p->sink, 0, at, TOP_STYLE_PLAIN, words);
 	if (p->view->paused)
-		at = top_put(p->sink, 0, at, TOP_STYLE_WARN, "  paused");
+		top_put(p->sink, 0, at, TOP_STYLE_WARN, "  paused");
 }
 
 /* Returns how many lines it took. */

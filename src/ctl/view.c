@@ -111,10 +111,10 @@ static bool is_text(const struct view_column *c)
 static const char *shown(const struct sidepool_result *r, size_t row, const struct view_column *c,
 			 char buffer[16], size_t *ret_len)
 {
-	int field = sidepool_fnumber(r, c->field);
-	const char *v = field < 0 ? NULL : sidepool_value(r, row, (size_t)field);
+	int at = sidepool_fnumber(r, c->field);
+	const char *v = at < 0 ? NULL : sidepool_value(r, row, (size_t)at);
 
-	*ret_len = v ? sidepool_length(r, row, (size_t)field) : 0;
+	*ret_len = v ? sidepool_length(r, row, (size_t)at) : 0;
 	if (!v || is_text(c) || c->kind == VIEW_NUMBER)
 		return v ? v : "";
 	if (strcmp(v, "0") == 0)

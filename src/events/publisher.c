@@ -94,7 +94,7 @@ static int nng_error(int error)
 	case NNG_ENOFILES:
 		return err_raise(-EMFILE);
 	default:
-		return err_raise(error & NNG_ESYSERR ? -(error & ~NNG_ESYSERR) : -EIO);
+		return err_raise((error & NNG_ESYSERR) ? -(error & ~NNG_ESYSERR) : -EIO);
 	}
 }
 

@@ -163,15 +163,15 @@ static void put_shares(const struct site *site, struct text *t)
 	const struct meter *m;
 	size_t n = 0, i = 0;
 
-	for (m = meter_next(p, NULL); m; m = meter_next(p, m))
+	for (m = meter_next(p, NULL); m && n < METERS_MAX; m = meter_next(p, m))
 		shares[n++] = share_of(site, m);
 	series_family(t, in_use, "gauge", "Connections that an application uses, of all pools.");
-	for (m = meter_next(p, NULL); m; m = meter_next(p, m))
+	for (m = meter_next(p, NULL); m && i < n; m = meter_next(p, m))
 		series_put(&(struct series){ t, in_use, .application = m->application },
 			   shares[i++].in_use);
 	i = 0;
 	series_family(t, waiting, "gauge", "Its requests that wait for a connection.");
-	for (m = meter_next(p, NULL); m; m = meter_next(p, m))
+	for (m = meter_next(p, NULL); m && i < n; m = meter_next(p, m))
 		series_put(&(struct series){ t, waiting, .application = m->application },
 			   shares[i++].waiting);
 }

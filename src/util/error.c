@@ -10,10 +10,9 @@
 
 #include "util/log.h"
 
-int err_trace(int r, const char *verb, const char *file, int line, const char *function)
+void err_trace(int r, const char *verb, const char *file, int line, const char *function)
 {
 	if (r < 0 && log_debugs(LOG_TOPIC_ERROR))
 		log_debug(LOG_TOPIC_ERROR, LOG_FIELDS(log_int("ERRNO", -r)), "%s:%d %s() %s: %s",
 			  file, line, function, verb, strerror(-r));
-	return r;
 }

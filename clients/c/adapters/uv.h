@@ -51,8 +51,8 @@ static inline void sidepool_uv_on_poll(uv_poll_t *handle, int status, int events
 	struct sidepool_uv *a = (struct sidepool_uv *)handle->data;
 	short revents = 0;
 
-	revents |= events & UV_READABLE ? POLLIN : 0;
-	revents |= events & UV_WRITABLE ? POLLOUT : 0;
+	revents |= (events & UV_READABLE) ? POLLIN : 0;
+	revents |= (events & UV_WRITABLE) ? POLLOUT : 0;
 	sidepool_dispatch(a->sp, status < 0 ? POLLIN : revents);
 	/* Before anything may reuse the number: the old socket stays open until the next dispatch.
 	 */
@@ -71,7 +71,7 @@ static inline void sidepool_uv_on_timer(uv_timer_t *timer)
 
 static inline void sidepool_uv_watch(struct sidepool_uv *a, int fd, short wanted)
 {
-	int events = UV_READABLE | (wanted & POLLOUT ? UV_WRITABLE : 0);
+	int events = UV_READABLE | ((wanted & POLLOUT) ? UV_WRITABLE : 0);
 
 	if (a->poll && a->fd != fd)
 		sidepool_uv_forget(a);

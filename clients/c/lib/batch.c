@@ -151,7 +151,7 @@ uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *b, int 
 	if (options && options->size < sizeof(*options))
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT,
 			 "sidepool_lease_options::size is not set");
-	if (a.code == 0)
+	if (b && a.code == 0)
 		encode_batch(&a, b, atomic, options);
 	if (b)
 		reset(b);

@@ -49,7 +49,7 @@ uint32_t sidepool_query(struct sidepool *sp, const char *sql, const struct sidep
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "more than 65535 parameters");
 	if (params && params->count > 0 && !params->values)
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT, "sidepool_params::values is NULL");
-	if (a.code != 0)
+	if (!sql || a.code != 0)
 		return ask_end(&a);
 	a.q->chunk_bytes = a.call.chunk_bytes;
 	use_cache(&a, sql, params);

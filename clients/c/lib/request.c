@@ -197,16 +197,15 @@ void requests_forgive(struct requests *r, uint64_t on)
 
 size_t request_seal(struct request *q, uint64_t now_us)
 {
-	uint64_t left_ms = 0;
 	uint8_t *at = q->frame.data + REQUEST_ROOM;
 	uint64_t body;
 	uint32_t id = htobe32(q->id);
 
 	if (q->deadline_us != 0) {
 		uint8_t field[1 + DEADLINE_BYTES_MAX] = { REQUEST_DEADLINE_MS << 3 | PB_VARINT };
+		uint64_t left_ms = usec_sub(q->deadline_us, now_us) / USEC_PER_MS;
 		size_t n = 1;
 
-		left_ms = usec_sub(q->deadline_us, now_us) / USEC_PER_MS;
 		if (left_ms == 0)
 			return 0;
 		for (; left_ms >= 0x80; left_ms >>= 7)
