@@ -27,6 +27,8 @@ SANITIZERS = {
 KINDS = {
     "plain": ("gcc", []),
     "asan": ("gcc", ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"]),
+    # Several threads of the daemon count the same lines.
+    "coverage": ("gcc", ["-Db_coverage=true", "-Dbuildtype=debug", "-Dc_args=-fprofile-update=atomic"]),
     "fuzz": ("clang-14", ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"]),
 }
 built = {}  # kind: its folder, or None where the build failed
@@ -44,7 +46,7 @@ def end(process):
             return
 
 
-def run(command, log, env=None, cwd=TOP):
+def run(command, log, env=None, cwd=TOP, limit=TIMEOUT_S):
     """Run it with its output in a log file; return its exit status and output."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as f:
@@ -53,10 +55,10 @@ def run(command, log, env=None, cwd=TOP):
             start_new_session=True,
         )  # fmt: skip
         try:
-            status, note = process.wait(TIMEOUT_S), ""
+            status, note = process.wait(limit), ""
         except subprocess.TimeoutExpired:
             end(process)
-            status, note = -1, f"\nstopped after {TIMEOUT_S} s ($SIDEPOOL_TEST_TIMEOUT)"
+            status, note = -1, f"\nstopped after {limit} s ($SIDEPOOL_TEST_TIMEOUT)"
         except BaseException:
             end(process)
             raise
@@ -129,7 +131,7 @@ class Group:
         if self.counts.failed == 0 and (status != 0 or not record.exists()):
             self.counts.add(f"{name} (exit status {status})", "failed", output)
 
-    def pytest(self, *arguments, env=None, cwd=TOP, name=None, python=sys.executable):
+    def pytest(self, *arguments, env=None, cwd=TOP, name=None, python=sys.executable, limit=TIMEOUT_S):
         """Tests of pytest; those marked `long` only with --all, only those marked `fast` with --fast."""
         name = name or self.name
         report = LOGS / f"{name}.xml"
@@ -137,7 +139,7 @@ class Group:
         report.unlink(missing_ok=True)
         selection = {"fast": ["-m", "fast"], "default": ["-m", "not long"], "all": []}[self.mode]
         command = [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "junit_logging=all"]
-        status, output = run([*command, f"--junitxml={report}", *selection, *arguments], self.log(name), env, cwd)
+        status, output = run([*command, f"--junitxml={report}", *selection, *arguments], self.log(name), env, cwd, limit)
         before = self.counts.failed
         if report.exists():
             counting.junit(report, self.counts)

@@ -15,7 +15,7 @@ from .wait import wait_until
 
 BINARY = os.environ.get("SIDEPOOLD", "")
 SANITIZED = bool(os.environ.get("SIDEPOOL_SANITIZER"))
-COMPLAINT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+COMPLAINT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:|^==\d+== ", re.MULTILINE)
 
 
 class Daemon:
@@ -123,7 +123,7 @@ class Daemon:
             if self.notify:
                 self.notify.close()
         log = self.log() if self.log_file.exists() else ""
-        assert not COMPLAINT.search(log), f"the sanitizer complains:\n{log}"
+        assert not COMPLAINT.search(log), f"the sanitizer, or valgrind, complains:\n{log}"
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
