@@ -117,8 +117,11 @@ static int serve_path(struct observing *o, const struct observing_input *in)
 		return complain(!automatic, path, sp_error_to_string((enum sp_error)r));
 	if (r == 0)
 		r = serve(o, in->loop, o->bound.fd, false);
-	o->bound.fd = -1; /* the server's */
-	return r < 0 ? complain(!automatic, path, strerror(-r)) : 0;
+	o->bound.fd = -1; /* the server's; where there is none, libmicrohttpd may have closed it */
+	if (r == 0)
+		return 0;
+	sp_bound_unlink(&o->bound); /* or who connects would wait for nobody */
+	return complain(!automatic, path, strerror(-r));
 }
 
 static int bind_loopback(const char *text, int *ret_fd)
