@@ -111,7 +111,8 @@ static struct submitted *make(struct request *r)
 	if (!w)
 		return NULL;
 	w->key_bytes = (uint8_t)key->len;
-	memcpy(w->key, key->data, key->len);
+	if (key->len > 0)
+		memcpy(w->key, key->data, key->len);
 	w->n_statements = r->n_texts;
 	s->last_id++;
 	return w;

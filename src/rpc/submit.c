@@ -215,7 +215,8 @@ static void keep_failure(struct submitted *w, const struct failure *f)
 	failure_deinit(w->failure);
 	*w->failure = *f;
 	w->failure->sql = w->failure->pool = BUF_NULL;
-	(void)buf_append(&w->failure->sql, buf_at(&f->sql), buf_len(&f->sql));
+	if (buf_len(&f->sql) > 0)
+		(void)buf_append(&w->failure->sql, buf_at(&f->sql), buf_len(&f->sql));
 }
 
 static void done(struct submitted *w)

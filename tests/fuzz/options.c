@@ -9,3 +9,10 @@ const char *__asan_default_options(void)
 {
 	return "quarantine_size_mb=4:malloc_context_size=8:detect_leaks=1:abort_on_error=0";
 }
+
+const char *__lsan_default_options(void);
+
+const char *__lsan_default_options(void)
+{
+	return "print_suppressions=0";
+}
