@@ -41,7 +41,8 @@ struct submit_flow {
 	uint32_t n;
 	uint32_t n_running;
 	uint64_t bytes;
-	usec held_until; /* nothing is taken before */
+	usec held_until;               /* nothing is taken before */
+	TAILQ_ENTRY(submit_flow) turn; /* submit_queue::turns */
 	UT_hash_handle hh;
 };
 
@@ -57,6 +58,7 @@ void submit_queue_init(struct submit_queue *q, const struct submit_limits *limit
 {
 	*q = (struct submit_queue){ .limits = *limits };
 	TAILQ_INIT(&q->all);
+	TAILQ_INIT(&q->turns);
 	heap_init(&q->sleeping, before);
 }
 
@@ -99,6 +101,12 @@ static struct submit_flow *get_flow(struct submit_queue *q, const char *name)
 	}
 	TAILQ_INIT(&f->ready);
 	HASH_ADD_KEYPTR(hh, q->flows, f->name, strlen(f->name), f);
+	if (!hash_took(f, hh)) {
+		free(f->name);
+		free(f);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&q->turns, f, turn);
 	return f;
 }
 
@@ -107,6 +115,7 @@ static void put_flow(struct submit_queue *q, struct submit_flow *f)
 	if (f->n_lanes > 0)
 		return;
 	HASH_DELETE(hh, q->flows, f);
+	TAILQ_REMOVE(&q->turns, f, turn);
 	free(f->name);
 	free(f);
 }
@@ -128,6 +137,10 @@ static struct submit_lane *get_lane(struct submit_flow *f, const void *key, size
 	if (key_bytes > 0) {
 		memcpy(l->key, key, key_bytes);
 		HASH_ADD(hh, f->lanes, key, key_bytes, l);
+		if (!hash_took(l, hh)) {
+			free(l);
+			return NULL;
+		}
 	}
 	f->n_lanes++;
 	l->state = LANE_READY;
@@ -220,14 +233,14 @@ static bool may_run(const struct submit_queue *q, const struct submit_flow *f, u
 /* The flow that was asked goes to the end of the line. */
 static struct submit_flow *next_flow(struct submit_queue *q, usec now)
 {
-	struct submit_flow *f, *tmp;
+	struct submit_flow *f;
 
-	HASH_ITER (hh, q->flows, f, tmp)
+	TAILQ_FOREACH (f, &q->turns, turn)
 		if (may_run(q, f, now))
 			break;
-	if (f && f->hh.next) {
-		HASH_DELETE(hh, q->flows, f);
-		HASH_ADD_KEYPTR(hh, q->flows, f->name, strlen(f->name), f);
+	if (f) {
+		TAILQ_REMOVE(&q->turns, f, turn);
+		TAILQ_INSERT_TAIL(&q->turns, f, turn);
 	}
 	return f;
 }

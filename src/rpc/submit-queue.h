@@ -11,8 +11,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
+#include "util/hash.h"
 #include "util/heap.h"
 #include "util/macro.h"
 
@@ -48,9 +47,10 @@ struct submit_flow;
 
 struct submit_queue {
 	struct submit_limits limits;
-	struct submit_flow *flows;  /* owned */
-	struct submission_list all; /* borrowed, in the order of their ids */
-	struct heap sleeping;       /* lanes that wait for a time */
+	struct submit_flow *flows;       /* owned */
+	TAILQ_HEAD(, submit_flow) turns; /* the same, the next first */
+	struct submission_list all;      /* borrowed, in the order of their ids */
+	struct heap sleeping;            /* lanes that wait for a time */
 	uint32_t n;
 	uint32_t n_running;
 	uint64_t bytes;
