@@ -35,7 +35,7 @@ struct ctl {
 	const char *pool;
 	uint32_t timeout_ms; /* 0: none */
 	uint32_t watch_ms;   /* 0: once */
-	bool failed; /* queue: what was submitted and came to nothing */
+	bool failed;         /* queue: what was submitted and came to nothing */
 	bool wait;           /* until what was asked for is in effect */
 	uint64_t count;      /* listen, events: 0 means for ever */
 	struct sidepool *sp; /* owned */
