@@ -357,7 +357,7 @@ static void take_end(struct pg_conn *conn)
 /* Its owner may end it from within: the head itself has to know by then, not a copy of it. */
 static void take_copy(struct pg_conn *conn, enum pg_copy copy, PGresult *ready)
 {
-	struct pg_answer *a = head_of(conn);
+	struct pg_answer *a = &conn->answers[conn->answers_head];
 
 	a->copy = copy;
 	a->call->ops->on_copy(a->call, ready, NULL, 0);

@@ -239,7 +239,7 @@ void output_tag(struct output *o, const struct output_statement *s, const char *
 void output_notice(struct output *o, const struct pg_result *notice)
 {
 	struct buf fields = BUF_NULL;
-	size_t n, all;
+	size_t n = 0, all;
 	uint8_t *at = NULL, *end;
 
 	if (failure_pack_sql(notice, &fields) == 0 && buf_len(&fields) > 0) {

@@ -95,7 +95,7 @@ static int send_rest(struct connection *c)
 
 		if (n >= 0)
 			c->rest_at += (size_t)n;
-		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+		else if (errno == EAGAIN)
 			return OUTBOX_E_FULL;
 		else if (errno != EINTR)
 			return -errno;
