@@ -8,8 +8,11 @@ import subprocess
 KINDS = ["allocation", "descriptor", "connect", "write", "read"]
 # What does not bear it, for good reasons or not: libuv aborts where its loop or its table of watchers finds no memory, glibc asserts,
 # libnng 1.5.2 frees what it has not allocated when there is no memory for a connection that it accepts. A thread that is not to be had
-# ends libnng, too, and the sanitizer does not find its own stack.
-SPARED = " uv_loop_init uv_poll_start getpwuid_r __interceptor_getpwuid_r pthread_create __interceptor_pthread_create pthread_getattr_np /libnng "
+# ends libnng, too, and the sanitizer does not find its own stack. A READY that is lost is for systemd to time out on.
+SPARED = (
+    " sd_pid_notify_with_fds uv_loop_init uv_poll_start getpwuid_r __interceptor_getpwuid_r pthread_create"
+    " __interceptor_pthread_create pthread_getattr_np /libnng "
+)
 OFF, NEW, COUNTDOWN = range(3)
 HEAD = struct.Struct("=IIQQIIII")  # mode kinds countdown calls hits kind n_seen frames
 WHERE_BYTES, SEEN_MAX = 8192, 1 << 16
