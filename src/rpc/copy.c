@@ -68,10 +68,15 @@ void copy_out_handle(struct request *r)
 	handle(r, &r->message->copy_out->sql, &copy_out_kind);
 }
 
+bool copy_is_in(const struct request *r)
+{
+	return r->kind == &copy_in_kind;
+}
+
 /* The wrong direction would wait for data for ever. */
 static bool fits(const struct request *r, const struct pg_result *ready)
 {
-	bool in = r->kind == &copy_in_kind;
+	bool in = copy_is_in(r);
 
 	return pg_result_is_copy_in(ready) == in && (in || r->kind == &copy_out_kind);
 }
@@ -119,7 +124,7 @@ static void begin(struct request *r, const struct pg_result *ready)
 	}
 	if (!r->abandoned && !r->cancelled && !r->timed_out && stream_new(r)) {
 		tell_ready(r, ready);
-		if (r->kind == &copy_in_kind)
+		if (copy_is_in(r))
 			stream_await(r->stream);
 		return;
 	}
@@ -146,7 +151,7 @@ void copy_on_data(struct request *r, const struct pg_result *ready, const char *
 void copy_stop(struct request *r)
 {
 	/* Before it has begun, begin() sees to it. */
-	if (r->kind != &copy_in_kind || !r->stream || !r->call.conn || r->copy_is_over)
+	if (!copy_is_in(r) || !r->stream || !r->call.conn || r->copy_is_over)
 		return;
 	(void)pg_call_copy_end(&r->call, "the daemon ended it");
 	r->copy_is_over = true;
@@ -183,7 +188,7 @@ void copy_on_flushed(struct request *r)
 {
 	struct request *waiting;
 
-	if (r->kind != &copy_in_kind || !r->stream)
+	if (!copy_is_in(r) || !r->stream)
 		return;
 	while ((waiting = stream_next_waiting(r->stream))) {
 		const Sidepool__V1__CopyData *m = waiting->message->copy_data;
@@ -208,7 +213,7 @@ void copy_data_handle(struct request *r)
 	struct stream *s = stream_find(r->client, r->message->copy_data->stream_id);
 	struct request *copy = s ? stream_request(s) : NULL;
 
-	if (!copy || copy->kind != &copy_in_kind) {
+	if (!copy || !copy_is_in(copy)) {
 		request_fail(r, SIDEPOOL_E_UNKNOWN_STREAM, NULL);
 		return;
 	}

@@ -2,6 +2,7 @@
 #pragma once
 /* What a connection has to say to a request that copies. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct pg_result;
@@ -15,6 +16,9 @@ void copy_on_data(struct request *r, const struct pg_result *ready, const char *
  * client, a cancel is not heard.
  */
 void copy_stop(struct request *r);
+
+/* Whether it is a CopyIn: its stream takes data and gives none. */
+bool copy_is_in(const struct request *r);
 
 /* PostgreSQL has taken everything: there is room for more. */
 void copy_on_flushed(struct request *r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Fetch: the next chunk of a stream, or the end of it. */
+#include "rpc/copy.h"
 #include "rpc/kinds.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/stream.h"
@@ -24,6 +25,8 @@ void fetch_handle(struct request *r)
 		request_fail(r, SIDEPOOL_E_UNKNOWN_STREAM, NULL);
 	else if (m->close)
 		close_stream(r, s);
+	else if (copy_is_in(stream_request(s))) /* what waits there is its data, in order */
+		request_fail(r, SIDEPOOL_E_UNKNOWN_STREAM, NULL);
 	else
 		stream_wait(s, r);
 }

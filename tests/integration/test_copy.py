@@ -56,6 +56,18 @@ def test_one_on_a_lease_too(daemon, wire, pg, table):
     assert wire.values("SELECT count(*) FROM taken") == [("0",)]
 
 
+def test_a_fetch_of_it_is_refused_and_changes_nothing(wire, pg, table):
+    number, response = copy_in(wire)
+    stream, rows = response.copy_ready.stream_id, b"1\n" * 500_000
+    sent = [wire.send(wire.fetch_request(stream)), wire.send(data(stream, rows)), wire.send(wire.fetch_request(stream))]
+    answers = [wire.receive(each) for each in sent]
+    assert [told(a) for a in (answers[0], answers[2])] == [("UNKNOWN_STREAM", "not sent")] * 2
+    assert not answers[1].HasField("error"), answers[1].error
+    last = wire.call(data(stream, end=True))
+    assert last.results[0].affected_rows == 500_000
+    assert count(pg) == 500_000
+
+
 def test_a_cancelled_one_says_so(daemon, wire, pg, table):
     lease = wire.lease(begin=True)
     _, response = copy_in(wire, lease=lease)
