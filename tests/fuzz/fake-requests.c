@@ -36,7 +36,7 @@ struct making {
 	unsigned with, n;
 	int write;
 	char text[STATEMENTS_MOST][TEXT_BYTES];
-	char key[8];
+	char key[sizeof("q4294967295")];
 	uint8_t parameter[5];
 	Sidepool__V1__Statement statements[STATEMENTS_MOST];
 	Sidepool__V1__Statement *list[STATEMENTS_MOST];

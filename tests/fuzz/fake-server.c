@@ -224,6 +224,15 @@ static void answer_simple(struct pg_conn *c, struct question *q, unsigned n)
 	fake_question_free(c, q);
 }
 
+/* In a failed transaction only its end is let through, which is a ROLLBACK whatever it says. */
+static const char *end_or_carry_out(struct pg_conn *c, const char *sql)
+{
+	if (c->transaction != PQTRANS_INERROR)
+		return carry_out(c, sql);
+	roll_back(c);
+	return "ROLLBACK";
+}
+
 static void answer_statement(struct pg_conn *c, struct question *q, unsigned n)
 {
 	const char *tag;
@@ -237,8 +246,7 @@ static void answer_statement(struct pg_conn *c, struct question *q, unsigned n)
 		fake_fail(c, false, 4);
 		c->aborted = true;
 	} else {
-		tag = c->transaction == PQTRANS_INERROR ? (roll_back(c), "ROLLBACK")
-							: carry_out(c, q->sql);
+		tag = end_or_carry_out(c, q->sql);
 		if (tag)
 			(void)fake_tell(c, fake_result_new(PGRES_COMMAND_OK, tag));
 		else

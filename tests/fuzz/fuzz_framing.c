@@ -138,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	whole = run(data + 1, size - 1, 0);
 	for (uint32_t i = 1; i <= 3; i++) {
-		cut = run(data + 1, size - 1, data[0] * 7 + i);
+		cut = run(data + 1, size - 1, data[0] * 7U + i);
 		check(cut.hash == whole.hash && cut.n_messages == whole.n_messages &&
 		      cut.last == whole.last);
 	}
