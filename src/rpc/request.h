@@ -108,13 +108,13 @@ struct request {
 	bool completed;
 	usec received;
 	usec granted;
-	usec deadline;            /* of its own; USEC_NEVER: none */
-	usec running_deadline;    /* while it runs: the earlier of that and statement_timeout */
-	uint32_t chunk_bytes;     /* as asked for */
-	size_t charged_bytes;     /* to its client's uid, until one of them goes */
-	struct stream *waits_for; /* borrowed: a Fetch or CopyData that waits for its turn */
+	usec deadline;               /* of its own; USEC_NEVER: none */
+	usec running_deadline;       /* while it runs: the earlier of that and statement_timeout */
+	uint32_t chunk_bytes;        /* as asked for */
+	size_t charged_bytes;        /* to its client's uid, until one of them goes */
+	struct stream *waits_for;    /* borrowed: a Fetch or CopyData that waits for its turn */
 	struct submitted *submitted; /* borrowed: a Submit that waits for the journal */
-	struct listen *listens;   /* borrowed: a Listen that waits for PostgreSQL to listen */
+	struct listen *listens;      /* borrowed: a Listen that waits for PostgreSQL to listen */
 	/* borrowed: it waits for the answer of the first with its key */
 	struct idempotency *repeats;
 	TAILQ_ENTRY(request) link;           /* client::requests */

@@ -34,7 +34,7 @@ enum {
 	LIE_NONE = 0,
 	LIE_HUGE = 1,
 	HUGE_BYTES = 20000, /* more than libpq has room for at first */
-	AGAIN = 0, /* in place of a type: the last message many times */
+	AGAIN = 0,          /* in place of a type: the last message many times */
 	NO_HANDSHAKE = 0x80,
 };
 

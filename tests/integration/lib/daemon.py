@@ -19,10 +19,12 @@ COMPLAINT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtim
 
 
 class Daemon:
-    """One sidepoold with a configuration of its own, in a short temporary folder.
+    """One sidepoold with a configuration of its own, in a short temporary folder. Its log must have no `complaint`.
 
     `config` is the text of an INI file, or a dict {section: {setting: value}}.
     """
+
+    complaint = COMPLAINT
 
     def __init__(self, url=None, config=None, arguments=(), env=None, socket_path=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-", dir="/tmp"))
@@ -123,7 +125,7 @@ class Daemon:
             if self.notify:
                 self.notify.close()
         log = self.log() if self.log_file.exists() else ""
-        assert not COMPLAINT.search(log), f"the sanitizer, or valgrind, complains:\n{log}"
+        assert not self.complaint.search(log), f"the sanitizer, or valgrind, complains:\n{log}"
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
