@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "config/loopback.h"
 #include "rpc/shown.h"
+#include "rpc/submit.h"
 #include "sp/server.h"
 #include "util/log.h"
 
@@ -51,6 +52,37 @@ static void leases(void *owner, site_lease_fn fn, void *userdata)
 	const struct observing *o = owner;
 
 	shown_leases(o->rpc, pass, &(struct passing){ fn, userdata });
+}
+
+static void submits(void *owner, size_t pool, struct site_submits *ret_submits)
+{
+	const struct observing *o = owner;
+	const struct submit_counts *n = shown_submits(o->rpc, pool);
+
+	*ret_submits = (struct site_submits){
+		.waiting = n->waiting,
+		.running = n->running,
+		.bytes = n->bytes,
+		.accepted_total = n->accepted_total,
+		.refused_total = n->refused_total,
+		.recovered_total = n->recovered_total,
+		.done_total = n->done_total,
+		.failed_total = n->failed_total,
+		.unknown_total = n->unknown_total,
+		.retries_total = n->retries_total,
+	};
+}
+
+static void submit_queue(void *owner, struct site_submit_queue *ret_queue)
+{
+	const struct observing *o = owner;
+	struct submit_counts n;
+
+	submits_count(o->rpc, &n);
+	*ret_queue = (struct site_submit_queue){ .max_size = n.max_size,
+						 .max_bytes = n.max_bytes,
+						 .journal_bytes = n.journal_bytes,
+						 .journal_fails = n.journal_fails };
 }
 
 /* ---- where ---- */
@@ -178,6 +210,8 @@ int observing_init(struct observing *o, const struct observing_input *in)
 		.bound = SP_BOUND_NULL,
 		.site = { .core = in->core,
 			  .leases = leases,
+			  .submits = submits,
+			  .submit_queue = submit_queue,
 			  .owner = o,
 			  .server = in->server,
 			  .pools = in->pools,

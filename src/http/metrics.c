@@ -277,5 +277,6 @@ void metrics_answer(const struct site *site, struct http_answer *a)
 	put_breakers(site, &a->text);
 	put_failures(site, &a->text);
 	put_pool_histograms(site, &a->text);
+	metrics_put_submits(site, &a->text);
 	metrics_put_applications(site, &a->text);
 }

@@ -23,10 +23,28 @@ struct site_lease {
 };
 typedef void (*site_lease_fn)(void *userdata, const struct site_lease *lease);
 
+/* Submitted writes of a pool. */
+struct site_submits {
+	uint32_t waiting, running;
+	uint64_t bytes; /* of both */
+	uint64_t accepted_total, refused_total, recovered_total;
+	uint64_t done_total, failed_total, unknown_total;
+	uint64_t retries_total;
+};
+
+/* What of them is not a pool's. */
+struct site_submit_queue {
+	uint64_t max_size, max_bytes;
+	uint64_t journal_bytes;
+	bool journal_fails;
+};
+
 struct site {
 	struct core *core; /* borrowed, as all here: outlives us */
 	/* Calls `fn` for each lease that is held. */
 	void (*leases)(void *owner, site_lease_fn fn, void *userdata);
+	void (*submits)(void *owner, size_t pool, struct site_submits *ret_submits);
+	void (*submit_queue)(void *owner, struct site_submit_queue *ret_queue);
 	void *owner;
 	const struct sp_server *server;
 	struct pg_pool *const *pools;
@@ -42,9 +60,10 @@ void health_answer_full(const struct site *site, struct http_answer *answer);
 void health_answer_ready(const struct site *site, struct http_answer *answer);
 void health_answer_live(const struct site *site, struct http_answer *answer);
 
-/* metrics.c, and of it applications.c */
+/* metrics.c, and of it applications.c and submits.c */
 void metrics_answer(const struct site *site, struct http_answer *answer);
 void metrics_put_applications(const struct site *site, struct text *t);
+void metrics_put_submits(const struct site *site, struct text *t);
 
 /* status.c */
 void status_answer(const struct site *site, struct http_answer *answer);

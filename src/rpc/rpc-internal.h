@@ -17,6 +17,7 @@
 #include "rpc/facts.h"
 #include "rpc/request.h"
 #include "rpc/rpc.h"
+#include "rpc/submit.h"
 #include "rpc/watch.h"
 #include "util/hash.h"
 
@@ -46,6 +47,7 @@ struct rpc_pool {
 	struct topic marks;
 	struct watch watch;
 	unsigned char submit_table; /* enum submit_table */
+	struct submit_counts submits;
 };
 
 /* What one uid has open, all its processes together. */

@@ -4,6 +4,7 @@
 #include "rpc/lease-internal.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/status.h"
+#include "rpc/submit.h"
 
 void shown_leases(const struct rpc *rpc,
 		  void (*fn)(void *userdata, const struct shown_lease *lease), void *userdata)
@@ -29,4 +30,9 @@ void shown_leases(const struct rpc *rpc,
 				     });
 		}
 	}
+}
+
+const struct submit_counts *shown_submits(const struct rpc *rpc, size_t pool)
+{
+	return &rpc->pools[pool].submits;
 }

@@ -24,7 +24,7 @@ static void write_flow(const struct submit_record *r, char flow[static FLOW_BYTE
 
 static void refuse(struct request *r, enum sidepool_error_code code, const char *message)
 {
-	r->rpc->submits->totals.refused_total++;
+	r->pool->submits.refused_total++;
 	r->failure.retry_after_us =
 		code == SIDEPOOL_E_QUEUE_FULL ? RETRY_FULL_SEC * USEC_PER_SEC : 0;
 	request_fail(r, code, message ? "%s" : NULL, message);
@@ -121,9 +121,25 @@ static struct submitted *make(struct request *r)
 int submitted_enqueue(struct submitted *w)
 {
 	char flow[FLOW_BYTES];
+	int r;
 
 	write_flow(&w->record, flow);
-	return submit_queue_add(&w->submits->queue, &w->queued, flow, w->key, w->key_bytes);
+	r = submit_queue_add(&w->submits->queue, &w->queued, flow, w->key, w->key_bytes);
+	if (r < 0)
+		return r;
+	w->counts->waiting++;
+	w->counts->bytes += w->queued.bytes;
+	return 0;
+}
+
+void submitted_dequeue(struct submitted *w)
+{
+	if (w->queued.state == SUBMISSION_RUNNING)
+		w->counts->running--;
+	else
+		w->counts->waiting--;
+	w->counts->bytes -= w->queued.bytes;
+	submit_queue_remove(&w->submits->queue, &w->queued);
 }
 
 void submits_entered(struct submitted *w, const char *why, bool certain)
@@ -139,7 +155,7 @@ void submits_entered(struct submitted *w, const char *why, bool certain)
 	if (!why && submitted_enqueue(w) < 0)
 		why = "the daemon has no memory for it";
 	if (!why) {
-		s->totals.accepted_total++;
+		w->counts->accepted_total++;
 		if (r)
 			reply(r, w->record.id, true);
 		return;
@@ -204,7 +220,7 @@ static void on_admitted(struct request *r)
 		(void)submitted_free(w);
 		refuse(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 	} else {
-		s->totals.accepted_total++;
+		w->counts->accepted_total++;
 		reply(r, w->record.id, false);
 		submits_look(s->rpc);
 	}

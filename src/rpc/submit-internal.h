@@ -20,10 +20,12 @@ enum {
 /* One that was accepted, or is about to be, or has failed. */
 struct submitted {
 	struct submission queued;
-	struct submits *submits;     /* borrowed */
-	struct submit_record record; /* borrows from bytes */
-	struct buf bytes;            /* owned; of one that has failed, nothing */
-	struct application *app;     /* one reference */
+	struct submits *submits;      /* borrowed */
+	struct rpc_pool *pool;        /* borrowed; NULL: it is configured no more */
+	struct submit_counts *counts; /* borrowed: its pool's, or submits::elsewhere */
+	struct submit_record record;  /* borrows from bytes */
+	struct buf bytes;             /* owned; of one that has failed, nothing */
+	struct application *app;      /* one reference */
 	usec accepted;
 	usec expires;
 	struct failure *failure; /* owned: of the last try; NULL: none */
@@ -49,7 +51,7 @@ struct submits {
 	struct submitted_list failed; /* owned: the latest first */
 	unsigned n_failed;
 	uint64_t last_id;
-	struct submit_counts totals;    /* the rest of it is counted when asked for */
+	struct submit_counts elsewhere; /* of pools that are configured no more */
 	struct submit_journal *journal; /* owned; NULL: none */
 	uv_timer_t timer;
 	bool stopped;
@@ -61,6 +63,8 @@ struct submitted *submitted_free(struct submitted *w);
 
 /* To the end of its lane. Returns 0 or -ENOMEM. */
 int submitted_enqueue(struct submitted *w);
+/* Out of it, whether it waits or runs. */
+void submitted_dequeue(struct submitted *w);
 
 uint64_t submit_wall_clock_ms(void);
 

@@ -248,7 +248,7 @@ static int on_done(void *userdata, uint64_t id)
 	return 0;
 }
 
-static int queue_found(struct submits *s, struct submitted_list *found)
+static int queue_found(struct submitted_list *found)
 {
 	struct submitted *w;
 
@@ -256,7 +256,7 @@ static int queue_found(struct submits *s, struct submitted_list *found)
 		TAILQ_REMOVE(found, w, link);
 		if (submitted_enqueue(w) < 0)
 			return -1;
-		s->totals.recovered_total++;
+		w->counts->recovered_total++;
 	}
 	return 0;
 }
@@ -281,7 +281,7 @@ static int read_log(struct submit_journal *j, const char *path)
 	TAILQ_INIT(&reading.found);
 	r = submit_log_open(&j->log, path, (const uint8_t *)fresh, &reader, why, sizeof(why));
 	if (r == 0)
-		r = queue_found(s, &reading.found);
+		r = queue_found(&reading.found);
 	while (!TAILQ_EMPTY(&reading.found)) {
 		struct submitted *w = TAILQ_FIRST(&reading.found);
 

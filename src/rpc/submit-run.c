@@ -378,14 +378,6 @@ static bool take_message(struct submit_run *run)
 	return true;
 }
 
-static struct rpc_pool *find_pool(struct rpc *rpc, const char *name)
-{
-	for (size_t i = 0; i < rpc->n_pools; i++)
-		if (!strcmp(rpc->pools[i].config->name, name))
-			return &rpc->pools[i];
-	return NULL;
-}
-
 static void give_up(struct submit_run *run, enum sidepool_error_code code)
 {
 	fail(run, code, FAILURE_NOT_SENT);
@@ -409,7 +401,7 @@ void submit_run_begin(struct submitted *w)
 	run->w = w;
 	run->rpc = w->submits->rpc;
 	w->run = run;
-	run->pool = find_pool(run->rpc, w->record.pool);
+	run->pool = w->pool;
 	if (!run->pool || !take_message(run)) {
 		give_up(run, run->pool ? SIDEPOOL_E_OUT_OF_MEMORY : SIDEPOOL_E_UNKNOWN_POOL);
 		return;

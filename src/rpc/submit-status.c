@@ -13,16 +13,6 @@ enum {
 	TOLD_MOST = 1000,
 };
 
-static struct rpc_pool *pool_of(const struct submitted *w)
-{
-	struct rpc *rpc = w->submits->rpc;
-
-	for (size_t i = 0; i < rpc->n_pools; i++)
-		if (!strcmp(rpc->pools[i].config->name, w->record.pool))
-			return &rpc->pools[i];
-	return NULL;
-}
-
 /* ---- one that has failed ---- */
 
 static const char *outcome_text(const struct submitted *w)
@@ -121,18 +111,17 @@ static void trim(struct submits *s)
 void submits_failed(struct submitted *w)
 {
 	struct submits *s = w->submits;
-	struct rpc_pool *p = pool_of(w);
 
 	if (w->failure && w->maybe_done)
 		w->failure->outcome = FAILURE_UNKNOWN;
 	if (w->maybe_done)
-		s->totals.unknown_total++;
+		w->counts->unknown_total++;
 	else
-		s->totals.failed_total++;
+		w->counts->failed_total++;
 	log_failed(w);
-	if (p) {
-		count_failed(w, p);
-		publish_failed(w, p);
+	if (w->pool) {
+		count_failed(w, w->pool);
+		publish_failed(w, w->pool);
 	}
 	if (s->journal)
 		submit_journal_done(s->journal, w);
@@ -144,15 +133,33 @@ void submits_failed(struct submitted *w)
 
 /* ---- status ---- */
 
+static void add(struct submit_counts *sum, const struct submit_counts *n)
+{
+	sum->waiting += n->waiting;
+	sum->running += n->running;
+	sum->bytes += n->bytes;
+	sum->accepted_total += n->accepted_total;
+	sum->refused_total += n->refused_total;
+	sum->done_total += n->done_total;
+	sum->failed_total += n->failed_total;
+	sum->unknown_total += n->unknown_total;
+	sum->retries_total += n->retries_total;
+	sum->recovered_total += n->recovered_total;
+}
+
 void submits_count(const struct rpc *rpc, struct submit_counts *ret_counts)
 {
 	const struct submits *s = rpc->submits;
 
-	*ret_counts = s->totals;
-	ret_counts->waiting = s->queue.n - s->queue.n_running;
-	ret_counts->running = s->queue.n_running;
-	ret_counts->bytes = s->queue.bytes;
-	ret_counts->journal_bytes = s->journal ? submit_journal_bytes(s->journal) : 0;
+	*ret_counts = s->elsewhere;
+	for (size_t i = 0; i < rpc->n_pools; i++)
+		add(ret_counts, &rpc->pools[i].submits);
+	ret_counts->max_size = s->queue.limits.size;
+	ret_counts->max_bytes = s->queue.limits.bytes;
+	if (!s->journal)
+		return;
+	ret_counts->journal_bytes = submit_journal_bytes(s->journal);
+	ret_counts->journal_fails = *submit_journal_failure(s->journal) != '\0';
 }
 
 void submits_fill(struct request *asker, Sidepool__V1__StatusReply *reply)
@@ -168,8 +175,8 @@ void submits_fill(struct request *asker, Sidepool__V1__StatusReply *reply)
 	m->waiting = n.waiting;
 	m->running = n.running;
 	m->bytes = n.bytes;
-	m->max_size = s->queue.limits.size;
-	m->max_bytes = s->queue.limits.bytes;
+	m->max_size = n.max_size;
+	m->max_bytes = n.max_bytes;
 	m->accepted_total = n.accepted_total;
 	m->refused_total = n.refused_total;
 	m->done_total = n.done_total;

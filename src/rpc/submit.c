@@ -101,6 +101,18 @@ static usec expiry(const struct submit_record *r, usec now, uint64_t wall)
 	return usec_add(now, usec_sub(r->expires_ms, wall) * USEC_PER_MS);
 }
 
+static void find_pool(struct submitted *w)
+{
+	struct rpc *rpc = w->submits->rpc;
+
+	w->counts = &w->submits->elsewhere;
+	for (size_t i = 0; i < rpc->n_pools; i++)
+		if (!strcmp(rpc->pools[i].config->name, w->record.pool))
+			w->pool = &rpc->pools[i];
+	if (w->pool)
+		w->counts = &w->pool->submits;
+}
+
 struct submitted *submitted_new(struct submits *s, const struct submit_record *record)
 {
 	struct submitted *w = calloc(1, sizeof(*w));
@@ -113,6 +125,7 @@ struct submitted *submitted_new(struct submits *s, const struct submit_record *r
 	    submit_record_read(buf_at(&w->bytes), buf_len(&w->bytes), &w->record) != 0 ||
 	    get_application(w) < 0)
 		return submitted_free(w);
+	find_pool(w);
 	w->queued.id = w->record.id;
 	w->queued.bytes = sizeof(*w) + buf_len(&w->bytes);
 	w->accepted = usec_sub(rpc_now(), usec_sub(wall, record->accepted_ms) * USEC_PER_MS);
@@ -165,8 +178,13 @@ void submits_look(struct rpc *rpc)
 	struct submits *s = rpc->submits;
 	struct submission *next;
 
-	while (!s->stopped && (next = submit_queue_take(&s->queue, rpc_now())))
-		submit_run_begin(container_of(next, struct submitted, queued));
+	while (!s->stopped && (next = submit_queue_take(&s->queue, rpc_now()))) {
+		struct submitted *w = container_of(next, struct submitted, queued);
+
+		w->counts->waiting--;
+		w->counts->running++;
+		submit_run_begin(w);
+	}
 	if (s->stopped)
 		return;
 	set_timer(s);
@@ -223,11 +241,18 @@ static void done(struct submitted *w)
 {
 	struct submits *s = w->submits;
 
-	s->totals.done_total++;
-	submit_queue_remove(&s->queue, &w->queued);
+	w->counts->done_total++;
+	submitted_dequeue(w);
 	if (s->journal)
 		submit_journal_done(s->journal, w);
 	(void)submitted_free(w);
+}
+
+static void put_back(struct submitted *w, usec due, bool flow)
+{
+	w->counts->running--;
+	w->counts->waiting++;
+	submit_queue_put_back(&w->submits->queue, &w->queued, due, flow);
 }
 
 void submits_ended(struct submitted *w, const struct failure *f)
@@ -247,12 +272,12 @@ void submits_ended(struct submitted *w, const struct failure *f)
 		w->maybe_done = false;
 	w->maybe_done |= failure_outcome_of(f) == FAILURE_UNKNOWN;
 	if (s->stopped) {
-		submit_queue_put_back(&s->queue, &w->queued, USEC_NEVER, false);
+		put_back(w, USEC_NEVER, false);
 	} else if (may_try_again(w, f) && (w->maybe_done || w->expires > now)) {
-		s->totals.retries_total++;
-		submit_queue_put_back(&s->queue, &w->queued, now + backoff(s, w, f), hold);
+		w->counts->retries_total++;
+		put_back(w, now + backoff(s, w, f), hold);
 	} else {
-		submit_queue_remove(&s->queue, &w->queued);
+		submitted_dequeue(w);
 		submits_failed(w);
 	}
 	submits_look(s->rpc);

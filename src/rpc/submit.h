@@ -14,6 +14,7 @@ struct config;
 struct request;
 struct rpc;
 
+/* Of one pool, or of all; the journal and the limits are of the whole. */
 struct submit_counts {
 	uint32_t waiting;
 	uint32_t running;
@@ -26,6 +27,9 @@ struct submit_counts {
 	uint64_t retries_total;
 	uint64_t recovered_total; /* found in the journal at start */
 	uint64_t journal_bytes;
+	uint64_t max_bytes;
+	uint32_t max_size;
+	bool journal_fails; /* it takes nothing at the moment */
 };
 
 /* Returns 0 or a negative errno. */

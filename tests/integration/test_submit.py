@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from lib.events import Subscriber
+from lib.http import metrics
 from lib.wait import wait_until
 from lib.wire import Failed, Request, Wire, fill
 
@@ -254,6 +255,60 @@ def test_the_command_shows_what_waits_and_what_failed(wire, pg, daemon):
     assert kept["sqlstate"] == "23505" and kept["outcome"] == "failed"
 
 
+def told(daemon, pool="main"):
+    """What /metrics say of submitted writes: {name less sidepool_submit, and its own label: number}."""
+    found = {}
+    for (name, *labels), value in metrics(daemon.dir / "http.sock").items():
+        if name.startswith("sidepool_submit") and (not labels or labels[0] == f"pool={pool}"):
+            found[" ".join((name.removeprefix("sidepool_submit"), *labels[1:]))] = value
+    return found
+
+
+def test_metrics_tell_what_waits_and_what_came_of_it(wire, pg, daemon):
+    with transaction(pg) as c:
+        c.execute("LOCK TABLE note IN ACCESS EXCLUSIVE MODE")
+        submit(wire, insert(1), key=b"k")
+        submit(wire, insert(1), key=b"k")
+        submit(wire, insert(3), key=b"k")
+        m = wait_until("the first runs", lambda: (n := told(daemon)).get("_queue state=running") == 1 and n)
+        assert m["_queue state=waiting"] == 2 and m["s_accepted_total"] == 3 and m["s_done_total"] == 0
+        assert m["_queue_bytes"] == queue(wire).submit.bytes > 0
+    drained(wire)
+    m = told(daemon)
+    assert m["s_done_total"] == 2 and m["s_failed_total outcome=not_done"] == 1 and m["s_failed_total outcome=unknown"] == 0
+    assert m["_queue state=waiting"] == m["_queue state=running"] == m["_queue_bytes"] == m["s_retried_total"] == 0
+    assert m["_queue_limit"] == queue(wire).submit.max_size and m["_queue_limit_bytes"] == queue(wire).submit.max_bytes
+    assert m["_journal_bytes"] == m["_journal_failing"] == 0
+
+
+@pytest.mark.settings({"sidepool": {"submit_queue_bytes": "64KiB"}})
+def test_metrics_count_tries_and_refusals(wire, pg, daemon):
+    submit(wire, "DO $$BEGIN IF NOT EXISTS (SELECT FROM note) THEN RAISE SQLSTATE '40001'; END IF; END$$")
+    wait_until("it is tried again", lambda: told(daemon)["s_retried_total"] > 1)
+    m = told(daemon)
+    assert m["_queue state=waiting"] + m["_queue state=running"] == 1 and m["_queue_bytes"] > 0
+    pg.sql("INSERT INTO note (a) VALUES (1)")
+    drained(wire)
+    with pytest.raises(Failed):
+        submit(wire, ("SELECT $1", ["x" * 70000]))
+    m, state = told(daemon), queue(wire).submit
+    assert m["s_refused_total"] == 1 == m["s_done_total"] and m["s_retried_total"] == state.retries_total
+    assert m["_queue state=waiting"] == m["_queue_bytes"] == 0
+
+
+def test_metrics_tell_pools_apart_and_nothing_else(pg, make_daemon):
+    daemon = make_daemon(pg.url(), config={"sidepool": {"budget": 4}, "pool main": {"url": pg.url()}, "pool second": {"url": pg.url()}})
+    before = told(daemon)
+    with Wire(daemon.socket) as w:
+        for i in range(20):
+            submit(w, insert(i), key=b"%d" % i, pool="second" if i % 4 == 0 else "")
+        drained(w)
+        assert queue(w).submit.done_total == 20
+    main, second = told(daemon), told(daemon, "second")
+    assert main["s_done_total"] == 15 and second["s_done_total"] == 5
+    assert before.keys() == main.keys(), "no line is added"
+
+
 # ---- with a journal ----
 
 
@@ -278,7 +333,8 @@ def test_a_journal_has_it_before_the_answer(kept, pg, journal):
     wait_until("it is run", lambda: notes(pg) == [4711])
     with Wire(kept.socket) as w:
         drained(w)
-        assert queue(w).submit.recovered_total == 1
+        assert queue(w).submit.recovered_total == 1 == told(kept)["s_recovered_total"]
+        assert told(kept)["_journal_bytes"] > 0
         submit(w, insert(1))
         wait_until("its rows are gone", lambda: pg.sql("SELECT count(*) FROM sidepool_submitted")[0][0] == 0)
 
@@ -381,11 +437,11 @@ def test_a_full_disk_refuses_and_loses_nothing(kept, pg):
         with pytest.raises(Failed) as e:
             submit(w, ("INSERT INTO note (a) SELECT length($1)", ["x" * 50000]))
         assert (e.value.code, e.value.outcome) == ("JOURNAL_FAILED", "not sent")
-        assert queue(w).submit.journal_failure
+        assert queue(w).submit.journal_failure and told(kept)["_journal_failing"] == 1
         resource.prlimit(kept.pid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         submit(w, insert(2))
         drained(w)
-        assert not queue(w).submit.journal_failure
+        assert not queue(w).submit.journal_failure and told(kept)["_journal_failing"] == 0
         kept.kill()
     again(kept)
     with Wire(kept.socket) as w:
