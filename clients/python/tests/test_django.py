@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """sidepool.django: what is particular to it. A whole program is examples/django_program.py."""
 import datetime
+import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +92,103 @@ def test_time_zone_without_use_tz(wrap, monkeypatch):
     wrapper = wrap({"lease": "session"})
     assert value(wrapper, "SELECT current_setting('TimeZone')") == "Asia/Kolkata"
     assert value(wrapper, "SELECT %s::timestamptz", datetime.datetime(2026, 1, 1)) == datetime.datetime(2026, 1, 1)
+
+
+SERIES = "SELECT n FROM generate_series(1, 250) n"
+
+
+def declared(wrapper):
+    """The statements that a named cursor of Django's sends, and how many rows it brings."""
+    with wrapper.wrap_database_errors, wrapper.create_cursor("named") as cursor:
+        cursor.execute(SERIES)
+        first = cursor.fetchmany(100)
+        held = wrapper.connection.execute("SELECT statement FROM pg_cursors").fetchall()
+        return [s for (s,) in held if "DECLARE" in s], len(first) + len(cursor.fetchall())
+
+
+def test_cursors_of_iterator(wrap):
+    """A server's where there is a transaction or a session, else all rows at once."""
+    plain = wrap()
+    plain.connect()
+    assert declared(plain) == ([], 250)
+    plain.set_autocommit(False)
+    plain.in_atomic_block = True
+    assert declared(plain) == ([f'DECLARE "named" NO SCROLL CURSOR FOR {SERIES}'], 250)
+    plain.in_atomic_block = False
+    plain.rollback()
+    session = wrap({"lease": "session"})
+    session.connect()
+    assert declared(session) == ([f'DECLARE "named" NO SCROLL CURSOR WITH HOLD FOR {SERIES}'], 250)
+
+
+TESTED = """
+import os, django
+from django.conf import settings
+pool = {"ENGINE": "sidepool.django", "NAME": "main", "OPTIONS": {"socket": os.environ["SIDEPOOL_SOCKET"]}, "TEST": {"NAME": "tests"}}
+settings.configure(DATABASES={"default": pool}, INSTALLED_APPS=["django_bank"], DEFAULT_AUTO_FIELD="django.db.models.BigAutoField", USE_TZ=True)
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+call_command("test", "case_of_bank", interactive=False, parallel=int(os.environ["PARALLEL"]), keepdb=bool(os.environ["KEEPDB"]), verbosity=0)
+"""
+CASE = """
+from django.db import connection
+from django.test import TestCase
+from django_bank.models import Account
+
+class BankCase(TestCase):
+    def test_database(self):
+        Account.objects.create(owner="a", opened="2026-01-01T00:00:00Z")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_database(), (SELECT count(*) FROM django_bank_account)")
+            self.assertEqual(cursor.fetchone(), ("suite", 1))
+
+class OtherCase(BankCase):
+    pass
+"""
+
+
+@pytest.fixture(scope="module")
+def suite(pg, tmp_path_factory):
+    """suite(keepdb, parallel) runs a test of Django's in a process, where the pool "tests" has the database "suite"."""
+    from lib.daemon import Daemon
+
+    folder = tmp_path_factory.mktemp("suite")
+    (folder / "case_of_bank.py").write_text(CASE)
+    pg.sql("CREATE DATABASE suite")
+    pools = "".join(f"[pool {name}]\nurl = {pg.url(database=database)}\n" for name, database in (("main", "test"), ("tests", "suite")))
+    daemon = Daemon(None, config="[sidepool]\nbudget = 6\n" + pools).start()
+    examples = pathlib.Path(__file__).resolve().parent.parent / "examples"
+    path = os.pathsep.join([str(folder), str(examples), *filter(None, sys.path)])
+    env = {**os.environ, "SIDEPOOL_SOCKET": str(daemon.socket), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def run(keepdb, parallel=1):
+        told = {**env, "KEEPDB": keepdb, "PARALLEL": str(parallel)}
+        return subprocess.run([sys.executable, "-c", TESTED], env=told, cwd=folder, capture_output=True, text=True, check=False)
+
+    yield run
+    daemon.close()
+    daemon.remove()
+    pg.sql("DROP DATABASE suite WITH (FORCE)")
+
+
+def databases(pg):
+    return sorted(name for (name,) in pg.sql("SELECT datname FROM pg_database"))
+
+
+def test_keepdb_runs_tests_in_the_pool_that_is_named(suite, pg):
+    before = databases(pg)
+    for _ in range(2):
+        done = suite("yes")
+        assert done.returncode == 0, done.stderr
+        assert "Ran 2 tests" in done.stderr
+    assert databases(pg) == before
+    assert pg.sql("SELECT count(*) FROM django_bank_account", database="suite") == [(0,)]
+
+
+@pytest.mark.parametrize("keepdb, parallel", [("", 1), ("yes", 2)])
+def test_no_database_is_made_or_dropped(suite, pg, keepdb, parallel):
+    before = databases(pg)
+    done = suite(keepdb, parallel)
+    assert done.returncode != 0 and "--keepdb and without --parallel" in done.stderr, done.stderr
+    assert databases(pg) == before

@@ -17,6 +17,7 @@ import sidepool
 
 from .._copy import inline
 from .adapting import adapters_for
+from .creation import DatabaseCreation
 
 if not is_psycopg3:
     raise ImproperlyConfigured("sidepool.django needs psycopg 3 to be installed: Django's backend, which it extends, speaks its types")
@@ -45,6 +46,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SchemaEditorClass = DatabaseSchemaEditor
     features_class = DatabaseFeatures
     ops_class = DatabaseOperations
+    creation_class = DatabaseCreation
     pool = None  # Django's own: the daemon is one
 
     def get_connection_params(self):
