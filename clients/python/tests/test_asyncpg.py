@@ -245,3 +245,34 @@ async def test_closed(socket_path, db):
     assert other.is_closed()
     with pytest.raises(asyncpg.InterfaceError, match="closed"):
         await other.fetch("SELECT 1")
+
+
+def test_exceptions_have_asyncpgs_names():
+    """All but warnings, and those that stand for a whole class of SQLSTATEs, where there are DB-API's."""
+    theirs = pytest.importorskip("asyncpg.exceptions")
+    classes = [getattr(theirs, name) for name in theirs.__all__ if name.endswith("Error")]
+    single = [c for c in classes if getattr(c, "sqlstate", None) and not any(issubclass(d, c) for d in classes if d is not c)]
+    assert len(single) > 200
+    assert {c.__name__: c.sqlstate for c in single} == {c.__name__: getattr(asyncpg, c.__name__).sqlstate for c in single}
+    assert asyncpg.SerializationError is errors.SerializationFailure
+    for name in ("SyntaxOrAccessError", "NoSuchError", "UniqueViolation", "Error2"):
+        assert not hasattr(asyncpg, name), name
+
+
+def test_what_asyncpg_has_and_this_has_not():
+    theirs = pytest.importorskip("asyncpg")
+    missing = {n for n in dir(theirs.Connection) if not n.startswith("_") and not hasattr(asyncpg.Connection, n)}
+    assert missing == {
+        "add_query_logger", "add_termination_listener", "get_reset_query", "get_settings", "query_logger", "reload_schema_state",
+        "remove_query_logger", "remove_termination_listener", "reset", "reset_type_codec", "set_builtin_type_codec", "set_type_codec",
+    }  # fmt: skip
+    missing = {n for n in dir(theirs.Pool) if not n.startswith("_") and not hasattr(asyncpg.Pool, n)}
+    assert missing == {"expire_connections", "get_max_size", "get_min_size", "set_connect_args"}
+
+
+async def test_sizes_of_a_pool_limit_nothing(socket_path):
+    async with asyncpg.create_pool(socket_path, min_size=1, max_size=1) as pool:
+        held = [await pool.acquire() for _ in range(5)]
+        assert [await c.fetchval("SELECT 1") for c in held] == [1] * 5 and pool.get_size() == 5
+        for connection in held:
+            await pool.release(connection)

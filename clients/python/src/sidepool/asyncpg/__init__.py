@@ -15,18 +15,36 @@ __all__ = [
     "connect", "create_pool",
 ]
 
-_OTHERWISE = {  # asyncpg's names that are not PostgreSQL's condition and "Error"
+_OTHERWISE = {  # asyncpg's names that are not PostgreSQL's condition, with or without "Error"
     "InvalidTextRepresentationError": "InvalidTextRepresentation", "QueryCanceledError": "QueryCanceled",
     "IntegrityConstraintViolationError": "IntegrityError", "PostgresSyntaxError": "SyntaxError",
-    "InFailedSQLTransactionError": "InFailedSqlTransaction", "NoActiveSQLTransactionError": "NoActiveSqlTransaction",
-    "ReadOnlySQLTransactionError": "ReadOnlySqlTransaction",
+    "AssertError": "AssertFailure", "RaiseError": "RaiseException", "SerializationError": "SerializationFailure",
+    "ClientCannotConnectError": "SqlclientUnableToEstablishSqlconnection",
+    "ConnectionRejectionError": "SqlserverRejectedEstablishmentOfSqlconnection",
+    "InternalServerError": "InternalError_", "InvalidCachedStatementError": "FeatureNotSupported",
+    "ModifyingExternalRoutineSQLDataNotPermittedError": "ModifyingSqlDataNotPermittedExt",
+    "NullValueInExternalRoutineNotAllowedError": "NullValueNotAllowedExt",
+    "ProhibitedExternalRoutineSQLStatementAttemptedError": "ProhibitedSqlStatementAttemptedExt",
+    "ReadingExternalRoutineSQLDataNotPermittedError": "ReadingSqlDataNotPermittedExt",
+    "PostgresFloatingPointError": "FloatingPointException", "PostgresIOError": "IoError",
+    "TriggeredActionError": "TriggeredActionException",
 }
+_SPELLINGS = (("SQL", "Sql"), ("FDW", "Fdw"))
+
+
+def _candidates(name):
+    yield _OTHERWISE.get(name)
+    for spelling in _SPELLINGS:
+        name = name.replace(*spelling)
+    yield name[: -len("Error")]
+    yield name
 
 
 def __getattr__(name):
     """asyncpg.UniqueViolationError is sidepool.errors.UniqueViolation, and so on."""
     if name.endswith("Error"):
-        found = getattr(errors, _OTHERWISE.get(name, name[: -len("Error")]), None)
-        if isinstance(found, type) and issubclass(found, errors.Error):
-            return found
+        for candidate in filter(None, _candidates(name)):
+            found = getattr(errors, candidate, None)
+            if isinstance(found, type) and issubclass(found, errors.Error):
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
