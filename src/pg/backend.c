@@ -234,7 +234,8 @@ static void on_unsent(struct pg_conn *conn)
 		return;
 	b->is_unsent = true;
 	TAILQ_INSERT_TAIL(&e->unsent, b, unsent);
-	pg_engine_kick(e);
+	if (!e->deciding) /* it flushes when it has decided */
+		pg_engine_kick(e);
 }
 
 static const struct pg_conn_ops conn_ops = {
