@@ -172,18 +172,8 @@ static void on_refusal(struct pg_call *call, uint32_t tag, uint32_t set,
 	pg_discover_hear(container_of(call, struct pg_backend, call), tag, NULL);
 }
 
-static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set,
-			  const struct pg_result *result)
-{
-	(void)call;
-	(void)tag;
-	(void)set;
-	(void)result;
-}
-
 static const struct pg_call_ops discover_ops = {
 	.on_rows = on_answer,
-	.on_complete = ignore_result,
 	.on_error = on_refusal,
 	.on_end = on_discovered,
 };
@@ -306,10 +296,7 @@ static void on_ping_end(struct pg_call *call, enum pg_end end)
 }
 
 static const struct pg_call_ops ping_ops = {
-	.on_rows = ignore_result,
-	.on_complete = ignore_result,
-	.on_error = ignore_result,
-	.on_end = on_ping_end,
+	.on_end = on_ping_end, /* an error is an answer too */
 };
 
 static void on_ping_timeout(uv_timer_t *timer)

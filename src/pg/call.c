@@ -263,10 +263,16 @@ static void end_call(struct pg_conn *conn, struct pg_call *call, enum pg_end end
 	call->ops->on_end(call, end);
 }
 
+static bool is_statement(const struct pg_answer *a)
+{
+	return a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE;
+}
+
 static void take_rows(const struct pg_answer *a, PGresult *result)
 {
-	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE)
-		a->call->ops->on_rows(a->call, a->tag, a->set, result);
+	if (!is_statement(a) || !a->call->ops->on_rows)
+		return;
+	a->call->ops->on_rows(a->call, a->tag, a->set, result);
 }
 
 #ifdef LIBPQ_HAS_CHUNK_MODE
@@ -299,12 +305,13 @@ static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *r
 	a->done = true;
 	if (a->kind == PG_ANSWER_PREPARE)
 		pg_prepared_done(conn, steal(&a->prepared), true);
-	if (a->kind == PG_ANSWER_EXECUTE || a->kind == PG_ANSWER_SIMPLE) {
+	if (is_statement(a)) {
 		if (may_alter(PQcmdStatus(result)))
 			conn->ops->on_altered(conn, PQcmdStatus(result));
 		a->call->completed = true;
-		a->call->ops->on_complete(a->call, a->tag, a->set,
-					  last && !*PQcmdStatus(result) ? last : result);
+		if (a->call->ops->on_complete)
+			a->call->ops->on_complete(a->call, a->tag, a->set,
+						  last && !*PQcmdStatus(result) ? last : result);
 		if (a->kind == PG_ANSWER_SIMPLE)
 			a->tag++;
 	}
@@ -328,7 +335,8 @@ static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *resu
 	if (!a->call || a->call->failed)
 		return;
 	a->call->failed = true;
-	a->call->ops->on_error(a->call, a->tag, a->set, result);
+	if (a->call->ops->on_error)
+		a->call->ops->on_error(a->call, a->tag, a->set, result);
 }
 
 static void take_aborted(struct pg_conn *conn, struct pg_answer *a)
@@ -429,7 +437,7 @@ static void begin_answer(struct pg_conn *conn, struct pg_answer *a)
 	if (a->begun)
 		return;
 	a->begun = true;
-	if (a->kind != PG_ANSWER_EXECUTE && a->kind != PG_ANSWER_SIMPLE)
+	if (!is_statement(a))
 		return;
 #ifdef LIBPQ_HAS_CHUNK_MODE
 	(void)PQsetChunkedRowsMode(conn->pq, ROWS_AT_A_TIME);

@@ -32,7 +32,9 @@ enum pg_end {
 
 /*
  * All of them are called from the loop, never from within a pg_call_*() function. `tag` is what the
- * statement was sent with, `set` counts its parameter sets. Results are borrowed for the call.
+ * statement was sent with, `set` counts its parameter sets. Results are borrowed for the call. One
+ * that is NULL is of no interest to the owner; on_end is always there, and on_copy where a COPY is let
+ * through.
  */
 struct pg_call_ops {
 	/* The statement's columns are known, before its first row or with it. */

@@ -214,7 +214,6 @@ static void on_end(struct pg_call *call, enum pg_end end)
 }
 
 static const struct pg_call_ops call_ops = {
-	.on_rows = on_complete, /* there are none */
 	.on_complete = on_complete,
 	.on_error = on_error,
 	.on_end = on_end,

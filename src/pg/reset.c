@@ -51,15 +51,6 @@ static void on_rows(struct pg_call *call, uint32_t tag, uint32_t set, const stru
 		pg_discover_hear(b, tag, rows);
 }
 
-static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
-			const struct pg_result *result)
-{
-	(void)call;
-	(void)tag;
-	(void)set;
-	(void)result;
-}
-
 static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 		     const struct pg_result *error)
 {
@@ -111,7 +102,6 @@ static void on_end(struct pg_call *call, enum pg_end end)
 
 static const struct pg_call_ops reset_ops = {
 	.on_rows = on_rows,
-	.on_complete = on_complete,
 	.on_error = on_error,
 	.on_end = on_end,
 };

@@ -150,15 +150,6 @@ static void finish(struct submit_tidy *t)
 		arm(t, t->failed ? AGAIN_MS : EVERY_MS);
 }
 
-static void ignore_result(struct pg_call *call, uint32_t tag, uint32_t set,
-			  const struct pg_result *result)
-{
-	(void)call;
-	(void)tag;
-	(void)set;
-	(void)result;
-}
-
 /* Who took the table away, or the right to it, has its rows to answer for. */
 static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 		     const struct pg_result *error)
@@ -181,8 +172,6 @@ static void on_end(struct pg_call *call, enum pg_end end)
 }
 
 static const struct pg_call_ops call_ops = {
-	.on_rows = ignore_result,
-	.on_complete = ignore_result,
 	.on_error = on_error,
 	.on_end = on_end,
 };
