@@ -256,7 +256,8 @@ def test_who_holds_the_pool_and_who_waits_is_told(daemon, pg, table):
         blame = r"pid \d+ \S+ seed.ts:88 idle in transaction \d s, 3 of api waiting"
         assert re.fullmatch(blame, lease.blame)
         listed = subprocess.run([COMMAND, "leases", "--socket", daemon.socket], capture_output=True, text=True, check=True)
-        assert re.search(rf"^lease {lease.lease_id}: {blame}$", listed.stdout, re.M)
+        sentences = listed.stdout.replace("\n  ", " ")  # 80 columns wide
+        assert re.search(rf"^lease {lease.lease_id}: {blame}$", sentences, re.M)
         assert not any(api.receive(i).HasField("error") for i in ids)
         with pytest.raises(Failed) as e:
             holder.query("SELECT 1", lease=held)
