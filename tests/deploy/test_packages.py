@@ -152,9 +152,12 @@ def use(root, debs, database):
     assert not list((root.folder / "etc/systemd/system").rglob("*sidepool*")), "nothing is enabled: no database is known"
     assert (root.folder / "run/sidepool").stat().st_uid == int(users["sidepool"])
 
-    # As the service has it: the daemon's user, its configuration, its folder.
+    # As the service has it: the daemon's user, its configuration, its folders.
+    kept = root.folder / "var/lib/sidepool"
+    kept.mkdir(mode=0o700)
+    os.chown(kept, int(users["sidepool"]), int(groups["sidepool"]))
     with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
-        f.write(f"\n[pool main]\nurl = {database.tcp_url()}\n")
+        f.write(f"\n[sidepool]\nsubmit_journal = /var/lib/sidepool/journal\n\n[pool main]\nurl = {database.tcp_url()}\n")
     assert "fine" in root.run("sidepoold", "--check", user="sidepool:sidepool")
     log = (root.folder / "tmp/log").open("wb")
     daemon = processes.launch(
@@ -173,6 +176,7 @@ def use(root, debs, database):
         script = f"import sidepool; c = sidepool.connect(); print(c.execute({sql!r}).fetchone()[0])"
         assert root.run("python3", "-c", script, user="nobody:sidepool-clients") == "42\n"
         assert compiled(root) == "42\n"
+        assert (kept / "journal").exists(), "for the purge"
     finally:
         daemon.terminate()
         assert daemon.wait(60) == 0
@@ -204,6 +208,7 @@ def machine(root, debs, database):
         shutil.copy(deb, root.folder / "tmp")
     root.run("dpkg", "--install", *(f"/tmp/{deb.name}" for deb in debs.values()))
     with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
+        f.write("\n[sidepool]\nsubmit_journal = /var/lib/sidepool/journal\n")
         f.write(f"\n[pool main]\nurl = {database.tcp_url()}\npassword_file = $CREDENTIALS_DIRECTORY/password\n")
     store = root.folder / "etc/credstore"
     store.mkdir(mode=0o700, exist_ok=True)
@@ -260,6 +265,12 @@ def test_the_service_under_systemd(root, machine):
     # It dies, and is there again; who asks meanwhile waits at the socket.
     machine.run("systemctl", "kill", "--signal=KILL", "sidepool.service")
     assert machine.run("sidepool", "query", "--csv", "select 43 as n") == (0, "n\n43\n")
+
+    # A write goes into the journal, in the one folder of the disk that it may write to.
+    kept = root.folder / "var/lib/sidepool"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700 and kept.stat().st_uid == (kept / "journal").stat().st_uid != 0
+    script = "import sidepool; print(sidepool.connect().submit('create table submitted_there ()').journaled)"
+    assert machine.run("python3", "-c", script) == (0, "True\n")
 
     # HTTP by its own socket: asking starts the service.
     assert machine.run("systemctl", "stop", "sidepool.service")[0] == 0

@@ -97,6 +97,17 @@ def test_the_sockets_of_unit_daemon_and_command_are_the_same(units, sidepoold):
     assert service["ReadWritePaths"] == [str(pathlib.Path(default).parent)]
 
 
+def test_a_journal_has_a_folder_that_is_the_daemons_alone(units, installed):
+    service = options_of(units / "sidepool.service")["Service"]
+    assert (service["StateDirectory"], service["StateDirectoryMode"]) == (["sidepool"], ["0700"])
+    assert service["ProtectSystem"] == ["strict"], "there is no other"
+    folder = f"/var/lib/{service['StateDirectory'][0]}"
+    assert f"submit_journal = {folder}/journal" in (installed.path("share/man/man8/sidepoold.8")).read_text()
+    debian = pathlib.Path(__file__).resolve().parents[2] / "deploy/debian"
+    assert f"submit_journal = {folder}/journal\n" in (debian / "sidepoold.README.Debian").read_text()
+    assert re.search(rf"^\trm -rf .*{folder}$", (debian / "sidepoold.postrm").read_text(), re.M), "purge empties it"
+
+
 def test_the_password_is_where_password_file_looks(units, tmp_path, sidepoold):
     service = options_of(units / "sidepool.service")["Service"]
     name = service["LoadCredential"][0].split(":")[0]
