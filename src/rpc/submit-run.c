@@ -75,15 +75,6 @@ static bool keeps_row(const struct submit_run *run)
 	return run->w && run->w->submits->journal;
 }
 
-static void ignore_rows(struct pg_call *call, uint32_t tag, uint32_t set,
-			const struct pg_result *rows)
-{
-	(void)call;
-	(void)tag;
-	(void)set;
-	(void)rows;
-}
-
 static void forget_failure(struct submit_run *run)
 {
 	failure_deinit(&run->failure);
@@ -129,12 +120,6 @@ static void on_error(struct pg_call *call, uint32_t tag, uint32_t set,
 	f.parameter_set_index = tag < TAG_OWN ? set : 0;
 	run->failure = f;
 	run->failed_tag = tag;
-}
-
-static void ignore_notice(struct pg_call *call, const struct pg_result *notice)
-{
-	(void)call;
-	(void)notice;
 }
 
 /* A statement that could commit before it ended, so that nothing tells how far it came. */
@@ -225,10 +210,8 @@ static void on_end(struct pg_call *call, enum pg_end end)
 }
 
 static const struct pg_call_ops call_ops = {
-	.on_rows = ignore_rows,
 	.on_complete = on_complete,
 	.on_error = on_error,
-	.on_notice = ignore_notice,
 	.on_end = on_end,
 };
 
