@@ -102,7 +102,7 @@ static int check_setting(const struct section *section, const char *name, char *
 int config_override_find(const struct config *c, const char *section, const char *name,
 			 char **ret_section, char *ret_message, size_t n)
 {
-	struct section s;
+	struct section s = { .kind = SETTING_SECTION_SIDEPOOL };
 	char *title;
 	int r = *section ? find_section(c, section, &s, ret_message, n)
 			 : guess_section(c, name, &s, ret_message, n);
