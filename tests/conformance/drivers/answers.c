@@ -74,6 +74,20 @@ json_t *answer_affected(struct sidepool_reply *reply)
 	return out;
 }
 
+json_t *answer_submit(struct sidepool_reply *reply)
+{
+	const struct sidepool_result *r = sidepool_result(reply, 0);
+	json_t *out;
+
+	if (sidepool_code(reply))
+		return answer_empty(reply);
+	out = ok(json_pack("{s:I, s:b}", "submission_id",
+			   (json_int_t)atoll(sidepool_value(r, 0, 0)), "journaled",
+			   strcmp(sidepool_value(r, 0, 1), "t") == 0));
+	sidepool_reply_free(reply);
+	return out;
+}
+
 static json_t *row_of(const struct sidepool_result *r, size_t row)
 {
 	json_t *out = json_array();

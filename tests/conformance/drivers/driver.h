@@ -36,6 +36,7 @@ json_t *driver_do(struct driver *d, json_t *step);
 json_t *answer_empty(struct sidepool_reply *reply);
 json_t *answer_error(const struct sidepool_error *error);
 json_t *answer_affected(struct sidepool_reply *reply);
+json_t *answer_submit(struct sidepool_reply *reply);
 
 /* Waits for request `id`, and for the rest of its rows. */
 json_t *answer_rows(struct sidepool *sp, uint32_t id);

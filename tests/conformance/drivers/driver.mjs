@@ -5,7 +5,7 @@ import { SidepoolError, open } from "../../../clients/node/src/index.js";
 
 const FEATURES = [
   "sessions", "many", "batch", "batch_apart", "streams", "copy", "later", "commit_with_last", "statement_ids", "known_columns",
-  "next_daemon",
+  "next_daemon", "submit",
 ];
 const held = new Map(); // name: { scope, end() }
 const started = new Map(); // id: { promise, abort }
@@ -108,6 +108,12 @@ const operations = {
   async batch(step) {
     const statements = step.statements.map(({ sql, values = [] }) => ({ text: sql, values }));
     return { results: (await scopeOf(step).batch(statements, { atomic: step.atomic, rowMode: "array" })).map(resultOf) };
+  },
+
+  async submit(step) {
+    const statements = step.statements.map(({ sql, values = [] }) => ({ text: sql, values }));
+    const { id, journaled } = await db.submit(statements, { key: step.key, tryMs: step.try_ms });
+    return { submission_id: Number(id), journaled };
   },
 
   async stream({ sql, chunk_bytes: chunkBytes, take }) {

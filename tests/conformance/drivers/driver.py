@@ -10,7 +10,7 @@ import sidepool.aio
 
 FEATURES = [
     "sessions", "many", "batch", "batch_apart", "commit_with_last", "streams", "copy", "later", "statement_ids", "known_columns",
-    "next_daemon",
+    "next_daemon", "submit",
 ]  # fmt: skip
 ARGUMENT = re.compile(r"\$(\d+)")
 
@@ -117,6 +117,13 @@ class Driver:
         statements = [pyformat(s["sql"], s.get("values")) for s in step["statements"]]
         made = await conn.batch(statements, atomic=step["atomic"])
         return {"results": [{"error": told(m)} if isinstance(m, sidepool.Error) else await result_of(m) for m in made]}
+
+    async def submit(self, step):
+        conn = await self.on(step)
+        statements = [pyformat(s["sql"], s.get("values")) for s in step["statements"]]
+        options = {"try_for": step["try_ms"] / 1000} if "try_ms" in step else {}
+        made = await conn.submit(statements, key=step.get("key", ""), **options)
+        return {"submission_id": made.id, "journaled": made.journaled}
 
     async def stream(self, step):
         conn, rows = await self.on(step), []

@@ -227,23 +227,47 @@ static json_t *many(struct driver *d, json_t *step)
 	return answer;
 }
 
-static json_t *batch(struct driver *d, json_t *step)
+static void add_statements(struct sidepool_batch *all, json_t *statements)
 {
-	struct sidepool_batch *all = sidepool_batch_new();
-	int atomic = json_is_true(json_object_get(step, "atomic")), code;
-	json_t *statements = json_object_get(step, "statements"), *one, *answer;
 	struct values v;
+	json_t *one;
 	size_t i;
 
 	json_array_foreach(statements, i, one)
 	{
-		code = sidepool_batch_add(all, text(one, "sql"),
-					  values_of(json_object_get(one, "values"), &v), 0);
+		int code = sidepool_batch_add(all, text(one, "sql"),
+					      values_of(json_object_get(one, "values"), &v), 0);
+
 		if (code)
 			complain("a statement was refused", sidepool_code_name(code));
 	}
+}
+
+static json_t *batch(struct driver *d, json_t *step)
+{
+	struct sidepool_batch *all = sidepool_batch_new();
+	int atomic = json_is_true(json_object_get(step, "atomic"));
+	json_t *answer;
+
+	add_statements(all, json_object_get(step, "statements"));
 	answer = answer_batch(
 		sidepool_wait(d->sp, sidepool_batch_send(d->sp, all, atomic, NULL, NULL)));
+	sidepool_batch_free(all);
+	return answer;
+}
+
+static json_t *submit(struct driver *d, json_t *step)
+{
+	const char *key = json_string_value(json_object_get(step, "key"));
+	struct sidepool_submit_options options = { .size = sizeof(options) };
+	struct sidepool_batch *all = sidepool_batch_new();
+	json_t *answer;
+
+	options.key = key;
+	options.key_bytes = key ? strlen(key) : 0;
+	options.try_ms = number(step, "try_ms");
+	add_statements(all, json_object_get(step, "statements"));
+	answer = answer_submit(sidepool_wait(d->sp, sidepool_submit(d->sp, all, &options, NULL)));
 	sidepool_batch_free(all);
 	return answer;
 }
@@ -312,9 +336,9 @@ static json_t *hello(struct driver *d, json_t *step)
 {
 	(void)d;
 	(void)step;
-	return json_pack("{s:{s:s, s:[ssssssssss]}}", "ok", "client", "libsidepool", "features",
+	return json_pack("{s:{s:s, s:[sssssssssss]}}", "ok", "client", "libsidepool", "features",
 			 "sessions", "many", "batch", "batch_apart", "streams", "copy", "later",
-			 "commit_with_last", "statement_ids", "known_columns");
+			 "commit_with_last", "statement_ids", "known_columns", "submit");
 }
 
 static json_t *connect_daemon(struct driver *d, json_t *step)
@@ -354,6 +378,7 @@ json_t *driver_do(struct driver *d, json_t *step)
 		{ "release", rollback },   { "many", many },
 		{ "batch", batch },        { "stream", stream },
 		{ "copy_in", copy_in },    { "copy_out", copy_out },
+		{ "submit", submit },
 	};
 
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
