@@ -28,6 +28,7 @@
 #include "core/breaker.h"
 #include "core/core.h"
 #include "core/pool.h"
+#include "descriptors.h"
 #include "inherited.h"
 #include "minute.h"
 #include "observing.h"
@@ -93,7 +94,7 @@ static struct sp_settings sp_settings_of(const struct config *c)
 	struct sp_settings s = sp_settings_default();
 
 	s.max_message_bytes = c->max_message_bytes;
-	s.max_connections = c->max_clients;
+	s.max_connections = descriptors_for_clients(c);
 	s.max_requests = MIN(c->max_requests_per_client, 65535U);
 	s.greeting_timeout_us = c->greeting_timeout_us;
 	s.idle_timeout_us =
