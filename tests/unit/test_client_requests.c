@@ -549,6 +549,7 @@ static void test_mistakes_of_the_caller_are_told_and_not_sent(void **state)
 		sidepool_script(f->sp, "x", NULL),
 		sidepool_take_lease(f->sp, NULL, SIDEPOOL_CALL(.finish = SIDEPOOL_FINISH_COMMIT)),
 		sidepool_batch_send(f->sp, NULL, 0, NULL, NULL),
+		sidepool_submit(f->sp, NULL, NULL, NULL),
 		sidepool_copy_in(f->sp, NULL, NULL),
 		sidepool_listen(f->sp, NULL, NULL),
 		sidepool_admin(f->sp, SIDEPOOL_ADMIN_NONE, NULL, 0, NULL),
@@ -711,6 +712,105 @@ static void test_a_batch(void **state)
 	peer_request(f);
 	assert_int_equal(f->request->batch->n_statements, 1);
 	assert_false(f->request->batch->atomic);
+	sidepool_batch_free(b);
+}
+
+static void answer_submit(struct fixture *f, uint32_t id, uint64_t submission, bool journaled)
+{
+	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
+	Sidepool__V1__SubmitReply m = SIDEPOOL__V1__SUBMIT_REPLY__INIT;
+
+	m.submission_id = submission;
+	m.journaled = journaled;
+	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_SUBMIT;
+	response.submit = &m;
+	peer_answer(f, id, &response);
+}
+
+static void expect_submitted(struct fixture *f, uint32_t id, const char *submission,
+			     const char *journaled)
+{
+	struct sidepool_reply *reply = sidepool_wait(f->sp, id);
+	const struct sidepool_result *r = sidepool_result(reply, 0);
+
+	assert_int_equal(sidepool_code(reply), SIDEPOOL_E_OK);
+	assert_int_equal(sidepool_nrows(r), 1);
+	assert_string_equal(sidepool_fname(r, 0), "submission_id");
+	assert_string_equal(sidepool_fname(r, 1), "journaled");
+	assert_string_equal(sidepool_value(r, 0, 0), submission);
+	assert_string_equal(sidepool_value(r, 0, 1), journaled);
+	sidepool_reply_free(reply);
+}
+
+static void test_a_write_is_submitted(void **state)
+{
+	struct fixture *f = *state;
+	struct sidepool_batch *b = sidepool_batch_new();
+	Sidepool__V1__Submit *submit;
+	uint32_t id;
+
+	fixture_ready(f);
+	assert_int_equal(sidepool_batch_add(b, "insert $1", SIDEPOOL_TEXT("a"), 0), 0);
+	assert_int_equal(sidepool_batch_add(b, "delete", NULL, 0), 0);
+	id = sidepool_submit(f->sp, b,
+			     SIDEPOOL_SUBMIT_OPTIONS(.key = "k\0y", .key_bytes = 3, .try_ms = 1500),
+			     SIDEPOOL_CALL(.idempotency_key = "once", .idempotency_key_bytes = 4));
+	peer_request(f);
+	assert_int_equal(f->request->kind_case, SIDEPOOL__V1__REQUEST__KIND_SUBMIT);
+	assert_int_equal(f->request->idempotency_key.len, 4);
+	submit = f->request->submit;
+	assert_int_equal(submit->key.len, 3);
+	assert_memory_equal(submit->key.data, "k\0y", 3);
+	assert_int_equal(submit->try_ms, 1500);
+	assert_int_equal(submit->n_statements, 2);
+	assert_memory_equal(submit->statements[0]->parameters.data, "\1\0\0\0a", 5);
+	answer_submit(f, id, UINT64_MAX, true);
+	expect_submitted(f, id, "18446744073709551615", "t");
+
+	/* The batch is empty now, and to be filled again; no options are the daemon's. */
+	assert_int_equal(fail_code(f, sidepool_submit(f->sp, b, NULL, NULL), NULL),
+			 SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_int_equal(sidepool_batch_add(b, "delete", NULL, 0), 0);
+	id = sidepool_submit(f->sp, b, NULL, NULL);
+	peer_request(f);
+	assert_int_equal(f->request->submit->n_statements, 1);
+	assert_int_equal(f->request->submit->key.len, 0);
+	assert_int_equal(f->request->submit->try_ms, 0);
+	answer_submit(f, id, 7, false);
+	expect_submitted(f, id, "7", "f");
+	sidepool_batch_free(b);
+}
+
+static void test_a_submission_that_is_refused_or_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct sidepool_batch *b = sidepool_batch_new();
+	enum sidepool_outcome outcome;
+	uint32_t id;
+
+	fixture_ready(f);
+	assert_int_equal(sidepool_batch_add(b, "delete", NULL, 0), 0);
+	id = sidepool_submit(f->sp, b, NULL, NULL);
+	peer_request(f);
+	peer_answer_error(f, id, SIDEPOOL__V1__ERROR_CODE__ERROR_CODE_QUEUE_FULL,
+			  SIDEPOOL__V1__OUTCOME__OUTCOME_NOT_SENT);
+	assert_int_equal(fail_code(f, id, &outcome), SIDEPOOL_E_QUEUE_FULL);
+	assert_int_equal(outcome, SIDEPOOL_OUTCOME_NOT_SENT);
+
+	/* Options of another size are a mistake, and empty the batch all the same. */
+	assert_int_equal(sidepool_batch_add(b, "delete", NULL, 0), 0);
+	id = sidepool_submit(f->sp, b, &(struct sidepool_submit_options){ .size = 0 }, NULL);
+	assert_int_equal(fail_code(f, id, NULL), SIDEPOOL_E_INVALID_ARGUMENT);
+	assert_true(peer_quiet(f));
+
+	/* Nobody knows, and it is not sent again: it has no idempotency key. */
+	assert_int_equal(sidepool_batch_add(b, "delete", NULL, 0), 0);
+	id = sidepool_submit(f->sp, b, NULL, NULL);
+	peer_request(f);
+	assert_int_equal(f->request->submit->n_statements, 1);
+	peer_close(f);
+	assert_int_equal(fail_code(f, id, &outcome), SIDEPOOL_E_DAEMON_LOST);
+	assert_int_equal(outcome, SIDEPOOL_OUTCOME_UNKNOWN);
 	sidepool_batch_free(b);
 }
 
@@ -1052,6 +1152,8 @@ int main(void)
 		T(test_a_message_that_is_too_large_is_not_sent),
 		T(test_cancel),
 		T(test_a_batch),
+		T(test_a_write_is_submitted),
+		T(test_a_submission_that_is_refused_or_lost),
 		T(test_copy_in),
 		T(test_values),
 		T(test_an_error_with_all_its_fields),
