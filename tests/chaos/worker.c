@@ -94,6 +94,49 @@ static void batch(struct lane *lane, struct sidepool *sp)
 	sidepool_batch_free(batch);
 }
 
+/* Accepted on disk it will be run exactly once; in memory it is lost with the daemon. */
+static void tell_submitted(struct lane *lane, const struct transfer *t,
+			   const struct sidepool_reply *r)
+{
+	const char *journaled = sidepool_value(sidepool_result(r, 0), 0, 1);
+
+	if (!sidepool_error(r) && (!journaled || strcmp(journaled, "t") != 0))
+		say("U", t->key, "accepted, in memory");
+	else
+		lane_tell(lane, t, sidepool_error(r), true);
+}
+
+/* Several at once, some of them in order. */
+static void submitted(struct lane *lane, struct sidepool *sp)
+{
+	static const char *const keys[] = { "", "a", "b" };
+	struct sidepool_batch *batch = sidepool_batch_new();
+	struct transfer t[BURST];
+	uint32_t ids[BURST];
+	unsigned n = 1 + lane_below(lane, BURST);
+	uint32_t deadline = lane_deadline_ms(lane);
+
+	if (!batch)
+		abort();
+	for (unsigned i = 0; i < n; i++) {
+		const char *key = keys[lane_below(lane, 3)];
+
+		t[i] = lane_transfer(lane, "submitted");
+		if (sidepool_batch_add(batch, transfer_sql, VALUES(&t[i]), 0) != 0)
+			abort();
+		ids[i] = sidepool_submit(
+			sp, batch, SIDEPOOL_SUBMIT_OPTIONS(.key = key, .key_bytes = strlen(key)),
+			SIDEPOOL_CALL(.deadline_ms = deadline));
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct sidepool_reply *reply = sidepool_wait(sp, ids[i]);
+
+		tell_submitted(lane, &t[i], reply);
+		sidepool_reply_free(reply);
+	}
+	sidepool_batch_free(batch);
+}
+
 /* A statement on the lease; false: it failed, and the transfer is told to be absent. */
 static bool step(struct lane *lane, struct sidepool *sp, const struct transfer *t, uint32_t id,
 		 struct sidepool_lease *ret_lease)
@@ -254,7 +297,8 @@ static void pause_ms(unsigned ms)
 static void *run(void *argument)
 {
 	static void (*const ways[])(struct lane *, struct sidepool *) = {
-		plain, plain, plain, batch, batch, lease, lease, lease, script, keyed, read_sum,
+		plain, plain, plain, submitted, submitted, batch,    batch,
+		lease, lease, lease, script,    keyed,     read_sum,
 	};
 	struct lane *lane = argument;
 	struct sidepool *sp;

@@ -113,6 +113,21 @@ const keyed = (db, lane) => {
   return attempt(lane, [t], () => db.query(TRANSFER, values(t), { ...lane.options(), idempotencyKey: t.key }));
 };
 
+/** On disk it will be run exactly once; in memory it is lost with the daemon. */
+async function submitted(db, lane) {
+  const t = lane.transfer("submitted");
+  const queries = lane.below(2) ? steps(t).map(([text, list]) => ({ text, values: list })) : { text: TRANSFER, values: values(t) };
+  try {
+    const { journaled } = await db.submit(queries, { ...lane.options(), key: lane.pick(["", "a", "b"]) });
+    if (journaled) say("S", t.key, "");
+    else say("U", t.key, "accepted, in memory");
+    return null;
+  } catch (error) {
+    lane.tell(t.key, error);
+    return error;
+  }
+}
+
 const several = (lane, how) => Array.from({ length: 2 + lane.below(4) }, () => lane.transfer(how));
 
 const atomic = (db, lane) => {
@@ -251,7 +266,9 @@ async function run(handle, lane, ways) {
 const db = open({ socket: path, application: "ledger-node" });
 const pool = new Pool({ max: PG_LANES, sidepool: { socket: path }, application_name: "ledger-pg" });
 pool.on("error", () => {}); // a client that idles and loses its connection: the next one comes anew
-const ways = [plain, plain, plain, keyed, atomic, many, single, transaction, transaction, copy, rollback, aborted, echo, read];
+const ways = [
+  plain, plain, plain, submitted, submitted, keyed, atomic, many, single, transaction, transaction, copy, rollback, aborted, echo, read,
+];
 const lanes = [
   ...Array.from({ length: LANES }, (_, i) => run(db, new Lane(`${name}.n${i}`), ways)),
   ...Array.from({ length: PG_LANES }, (_, i) => run(pool, new Lane(`${name}.p${i}`), [classic])),
