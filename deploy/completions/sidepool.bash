@@ -72,6 +72,7 @@ _sidepool() {
 				return
 				;;
 			[a-z]*'|'*) words=${i//|/ } ;;
+			\[--*) words=${i//[][]/} ;;
 			esac
 		fi
 		;;

@@ -93,6 +93,7 @@ complete -c sidepool -n '__sidepool_argument_is REQUEST' -a '(__sidepool_names q
 complete -c sidepool -n '__sidepool_argument_is NAME' -a '(__sidepool_settings)'
 complete -c sidepool -n '__sidepool_argument_is FILE' -F
 complete -c sidepool -n '__sidepool_argument_is "|"' -a '(__sidepool_words)'
+complete -c sidepool -n '__sidepool_argument_is "[--"' -a '(__sidepool_argument | string trim -c "[]")'
 complete -c sidepool -s s -l socket -r -F
 complete -c sidepool -s t -l timeout -x
 complete -c sidepool -s n -l count -x

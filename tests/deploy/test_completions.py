@@ -134,6 +134,11 @@ def test_words_that_help_has_in_the_place_of_an_argument(offers, sidepool):
         assert {"main", "reports"} <= offered and not set(words) & offered
 
 
+def test_an_option_that_a_command_has_in_the_place_of_an_argument(offers):
+    assert "--failed" in offers("sidepool queue ") and "--failed" in offers("sidepool queue --f")
+    assert "--failed" not in offers("sidepool health ")
+
+
 def test_names_without_a_daemon_are_none_and_nothing_is_said(installed, environment, sidepool):
     environment = {**environment, "PATH": f"{os.path.dirname(sidepool)}:{environment['PATH']}", "SIDEPOOL_SOCKET": "/nowhere/rpc.sock"}
     assert bash(installed, environment, "sidepool pause ") == []
