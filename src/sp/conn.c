@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -369,21 +370,20 @@ static int send_greeting(struct sp_conn *c)
 
 /*
  * Most peers have greeted by now, and asked something: that is read without waiting for the loop to
- * tell of it, and our greeting leaves with the answers. It goes at once to a peer that waits for it.
+ * tell of it, and our greeting leaves with the answers. It goes at once to a peer that waits for it,
+ * and to one that is about to be turned away, for it tells why.
  */
 static void greet(struct sp_conn *c, int fd)
 {
 	struct sp_server *s = c->server;
 	ssize_t n = recv(fd, s->read_buffer, SP_READ_BUFFER_BYTES, MSG_DONTWAIT);
+	bool known = n >= SP_GREETING_BYTES &&
+		     !memcmp(s->read_buffer, sp_greeting_req, SP_GREETING_BYTES);
 
-	if (n <= 0) {
-		if (send_greeting(c) < 0)
-			sp_conn_close(c);
-	} else if (sp_reply_greeting(c) < 0) {
-		sp_conn_fail(c, &s->counts.overflows_total, "no memory for a greeting");
-	} else {
+	if ((known ? sp_reply_greeting(c) : send_greeting(c)) < 0)
+		sp_conn_close(c);
+	else if (n > 0)
 		take_bytes(c, s->read_buffer, (size_t)n);
-	}
 }
 
 static void conn_init(struct sp_conn *c, struct sp_server *s, const struct sp_peer *peer)
