@@ -191,7 +191,7 @@ uint32_t sidepool_submit(struct sidepool *sp, struct sidepool_batch *b,
 	if (options && options->size < sizeof(*options))
 		ask_fail(&a, SIDEPOOL_E_INVALID_ARGUMENT,
 			 "sidepool_submit_options::size is not set");
-	if (a.code == 0)
+	if (b && a.code == 0)
 		encode_submit(&a, b, options ? options : &none);
 	if (b)
 		reset(b);

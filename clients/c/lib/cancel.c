@@ -66,7 +66,7 @@ uint32_t sidepool_cancel_lease(struct sidepool *sp, const struct sidepool_lease 
 		ask_fail(&a, SIDEPOOL_E_UNKNOWN_LEASE, "the lease is empty");
 	else
 		message.lease_id = sidepool_lease_id(lease);
-	if (a.code == 0 && lease->private_[5] == (uintptr_t)sp &&
+	if (lease && a.code == 0 && lease->private_[5] == (uintptr_t)sp &&
 	    connection_find(sp, lease->private_[4]))
 		a.q->connection = lease->private_[4];
 	return ask_message(&a, &message.base);
