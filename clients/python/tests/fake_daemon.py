@@ -62,10 +62,11 @@ class Peer:
         with self.sock.makefile("rb") as stream:
             try:
                 self.greeting = stream.read(8)
-                while len(head := stream.read(13)) == 13:
+                while self.daemon.gate.wait() and len(head := stream.read(13)) == 13:
                     _, length, request_id = _HEAD.unpack(head)
-                    request = Request.FromString(stream.read(length - 4))
-                    self._take(Received(self, request_id, request))
+                    if len(body := stream.read(length - 4)) < length - 4:
+                        break
+                    self._take(Received(self, request_id, Request.FromString(body)))
             except OSError:
                 pass
         self.daemon.hangups.put(self)
@@ -104,6 +105,8 @@ class FakeDaemon:
         self.accepted = queue.Queue()
         self.peers = []
         self.listener = None
+        self.gate = threading.Event()  # cleared: nothing is read, once what is being read was taken
+        self.gate.set()
 
     def start(self):
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -134,6 +137,7 @@ class FakeDaemon:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         self.thread.join(GUARD)
+        self.gate.set()
         peers, self.peers = self.peers, []
         for peer in peers:
             peer.hang_up()

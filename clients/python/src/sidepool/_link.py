@@ -28,6 +28,7 @@ class Link:
     """One socket and its channel. The socket may be one that blocks: it is told otherwise where that is not wanted."""
 
     receiving = False  # somebody waits in recv(): see _express_sync.py
+    refused = False  # the other side takes nothing any more, and who waits in recv() has yet to learn it
 
     def __init__(self):
         self.channel = Channel()
@@ -62,6 +63,7 @@ class Link:
                 return False
             except OSError as e:
                 if self.receiving:
+                    self.refused = True
                     return False  # who waits in recv() takes what was said before, and learns of it then
                 self._drain()
                 self.end(e)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Requests to the daemon from threads. All connections of a process to one socket share a link, and there is no thread of
-ours: of the threads that wait for an answer one reads for all (`_Shared.reading`), and hands that on when it has its own.
+ours: of the threads that wait for an answer one reads for all (`_Shared.reading`), and hands that on when it has its own. Who
+reads may wait in recv(), or have begun to before there was anything left to write; so one of the others waits until the socket
+takes more of what is left (`_Shared.writing`).
 
 Locks: `Transport._connecting` (one connects, the others wait for it) before `_Shared.lock` (all of the link and channel;
 never held over a wait).
@@ -24,20 +26,53 @@ from ._link import (
 _SHORT_ANSWER_BYTES = 32 << 10
 
 
+class _Wake(threading.Event):
+    """An Event that poll() hears too, while it has a bell. Set with the link's lock held."""
+
+    bell = None  # an eventfd
+
+    def set(self):
+        super().set()
+        if self.bell is not None:
+            os.eventfd_write(self.bell, 1)
+
+    def hang_bell(self):
+        """False if there is no descriptor to spare: then the rest goes with the next answer."""
+        try:
+            self.bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        except OSError:
+            return False
+        return True
+
+    def drop_bell(self):
+        bell, self.bell = self.bell, None
+        os.close(bell)
+
+
 class _Shared(Link):
     """A link that threads share."""
 
     def __init__(self):
         super().__init__()
         self.lock = threading.Lock()
-        self.reading = False
+        self.reading = self.writing = False
         self.buffer = bytearray(_SHORT_ANSWER_BYTES)  # of who takes the short way
         self.orphans = deque()  # messages that finalizers left
         self._waiting = []  # Events of the threads that wait and do not read
+        self._until_sent = []  # those of the threads that wait in sent()
 
     def connect(self, path):
         super().connect(path)
         self.sock.setblocking(True)  # for those that wait in recv(), which is one call to the kernel where poll() makes two
+
+    def push(self):
+        if super().push():
+            for event in self._until_sent:
+                event.set()
+            return True
+        if not self.writing and self._waiting:
+            self._waiting[0].set()  # who waits only may write
+        return False
 
     def send_orphans(self):
         try:
@@ -65,13 +100,22 @@ class _Shared(Link):
 
     def drive(self, call, deadline):
         """Waits until the call is done; False if `deadline` passed first."""
-        event = threading.Event()
+        event = _Wake()
         call.wake = event.set
         return self._until(lambda: call.done, event, deadline)
 
     def room(self, deadline):
         """Waits until another request may go out; False if `deadline` passed first."""
-        return self._until(lambda: not self.channel.full or self.channel.lost is not None, threading.Event(), deadline)
+        return self._until(lambda: not self.channel.full or self.channel.lost is not None, _Wake(), deadline)
+
+    def sent(self, deadline):
+        """Waits until the socket has taken all; False if `deadline` passed first."""
+        event = _Wake()
+        self._until_sent.append(event)
+        try:
+            return self._until(lambda: not self.channel.pending or self.channel.lost is not None, event, deadline)
+        finally:
+            self._until_sent.remove(event)
 
     def _until(self, test, event, deadline):
         while True:
@@ -79,46 +123,70 @@ class _Shared(Link):
                 if test():
                     return True
                 event.clear()
-                reads = not self.reading
-                if reads:
-                    self.reading = True
-                else:
-                    self._waiting.append(event)
+                task = self._take_task(event)
             try:
                 timeout = None if deadline is None else deadline - time.monotonic()
                 if timeout is not None and timeout <= 0:
                     return test()
-                if reads:
-                    self._turn(timeout)
-                else:
-                    event.wait(timeout)
+                task(event, timeout)
             finally:
-                self._leave(event, reads)
+                self._leave(event, task)
 
-    def _leave(self, event, read):
-        """Another one reads from now on."""
+    def _take_task(self, event):
+        """What this thread does until it is woken."""
+        if not self.reading:
+            self.reading = True
+            return self._turn
+        self._waiting.append(event)
+        if self.writing or self.refused or not self.channel.pending or not event.hang_bell():
+            return _Wake.wait
+        self.writing = True
+        return self._write
+
+    def _leave(self, event, task):
+        """Another one reads from now on, or writes."""
         with self.lock:
-            if read:
+            if task == self._turn:
                 self.reading = False
             else:
                 self._waiting.remove(event)
-            if not self.reading and self._waiting:
+            if task == self._write:
+                self.writing = False
+                event.drop_bell()
+            idle = not self.reading or (self.channel.pending and not (self.writing or self.refused))
+            if idle and self._waiting:
                 self._waiting[0].set()
 
-    def _turn(self, timeout):
+    def _turn(self, event, timeout):
         """One wait for the socket and what it brings."""
+        poll = select.poll()
         with self.lock:
             self.send_orphans()
             if self.channel.lost is not None:
                 return
-            events = select.POLLIN | (select.POLLOUT if self.channel.pending else 0)
-        poll = select.poll()
-        poll.register(self.sock, events)
-        poll.poll(None if timeout is None else max(0, timeout) * 1000)
+            poll.register(self.sock, select.POLLIN | (select.POLLOUT if self.channel.pending else 0))
+        _poll(poll, timeout)
         with self.lock:
             if self.channel.lost is None:
                 self.pull()
                 self.push()
+
+    def _write(self, event, timeout):
+        """One wait until the socket takes more, or until there is something else to do."""
+        poll = select.poll()
+        with self.lock:
+            if self.channel.lost is not None:
+                return
+            poll.register(self.sock, select.POLLOUT)
+            poll.register(event.bell, select.POLLIN)
+        _poll(poll, timeout)
+        with self.lock:
+            if self.channel.lost is None:
+                self.push()
+
+
+def _poll(poll, timeout):
+    poll.poll(None if timeout is None else max(0, timeout) * 1000)
 
 
 class Transport(ExpressTransport):
@@ -247,7 +315,9 @@ class Transport(ExpressTransport):
                 link.channel.enqueue(cancel_call(request_id, lease_id))
             except Unsent:
                 return
-            link.push()
+            left = not link.push()
+        if left:
+            link.sent(time.monotonic() + self.settings.cancel_wait)
 
     def fire(self, message, channel):
         """Sends what nobody waits for."""
