@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The ways in which a COPY ends before its time, and what each costs the others: see test_stream.py for those that go well."""
 import pytest
-from lib.wait import wait_until
+from lib.wait import FACTOR, wait_until
 from lib.wire import CODES, OUTCOMES, Failed, Request, Wire
 
 # Long enough that a test which waits for it fails by its own patience: a COPY must end without it.
@@ -80,14 +80,14 @@ def test_a_cancelled_one_says_so(daemon, wire, pg, table):
 
 
 def test_one_past_its_deadline_is_ended(daemon, wire, pg, table):
-    _, response = copy_in(wire, deadline_ms=200)
+    _, response = copy_in(wire, deadline_ms=int(200 * FACTOR))
     with Wire(daemon.socket) as other:
         assert other.values("SELECT 1") == [("1",)]
     answer = wire.receive(wire.send(data(response.copy_ready.stream_id, b"1\n", end=True)))
     assert told(answer) == ("DEADLINE_EXCEEDED", "failed") and count(pg) == 0
 
 
-@pytest.mark.settings({"sidepool": {"budget": 1, "fetch_timeout": "200ms"}})
+@pytest.mark.settings({"sidepool": {"budget": 1, "fetch_timeout": f"{200 * FACTOR:.0f}ms"}})
 def test_one_that_sends_nothing_more_is_ended(daemon, wire, pg, table):
     _, response = copy_in(wire)
     wire.call(data(response.copy_ready.stream_id, b"1\n"))
