@@ -144,6 +144,13 @@ def test_installed_used_and_purged_without_trace(root, debs, database):
     assert not re.search("sidepool", root.run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n"))
 
 
+def keep_journal(root):
+    """As README.Debian says; the file has the section already."""
+    path = root.folder / "etc/sidepool/sidepool.conf"
+    path.write_text(path.read_text().replace("\n#submit_journal =\n", "\nsubmit_journal = /var/lib/sidepool/journal\n"))
+    assert "\nsubmit_journal = /var/lib/sidepool/journal\n" in path.read_text()
+
+
 def use(root, debs, database):
     configuration = (root.folder / "etc/sidepool/sidepool.conf").stat()
     users = dict(line.split(":")[:3:2] for line in (root.folder / "etc/passwd").read_text().splitlines())
@@ -157,7 +164,8 @@ def use(root, debs, database):
     kept.mkdir(mode=0o700)
     os.chown(kept, int(users["sidepool"]), int(groups["sidepool"]))
     with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
-        f.write(f"\n[sidepool]\nsubmit_journal = /var/lib/sidepool/journal\n\n[pool main]\nurl = {database.tcp_url()}\n")
+        f.write(f"\n[pool main]\nurl = {database.tcp_url()}\n")
+    keep_journal(root)
     assert "fine" in root.run("sidepoold", "--check", user="sidepool:sidepool")
     log = (root.folder / "tmp/log").open("wb")
     daemon = processes.launch(
@@ -208,8 +216,8 @@ def machine(root, debs, database):
         shutil.copy(deb, root.folder / "tmp")
     root.run("dpkg", "--install", *(f"/tmp/{deb.name}" for deb in debs.values()))
     with (root.folder / "etc/sidepool/sidepool.conf").open("a") as f:
-        f.write("\n[sidepool]\nsubmit_journal = /var/lib/sidepool/journal\n")
         f.write(f"\n[pool main]\nurl = {database.tcp_url()}\npassword_file = $CREDENTIALS_DIRECTORY/password\n")
+    keep_journal(root)
     store = root.folder / "etc/credstore"
     store.mkdir(mode=0o700, exist_ok=True)
     (store / "sidepool.password").write_text(PASSWORD + "\n")
