@@ -280,6 +280,7 @@ static bool stderr_is_journal(void)
 	unsigned long long dev, ino;
 	struct stat st;
 
+	/* systemd wrote it: NOLINTNEXTLINE(cert-err34-c) */
 	if (!stream || sscanf(stream, "%llu:%llu", &dev, &ino) != 2 ||
 	    fstat(STDERR_FILENO, &st) < 0)
 		return false;
