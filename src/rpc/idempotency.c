@@ -311,7 +311,7 @@ void idempotency_answered(struct request *r, const uint8_t *body, size_t len)
 		return;
 	if (body)
 		e->answer = malloc(len);
-	if (e->answer) {
+	if (body && e->answer) {
 		memcpy(e->answer, body, len);
 		e->answer_len = len;
 	}
