@@ -17,6 +17,7 @@ static void compact(struct buf *b)
 
 	if (b->start == 0)
 		return;
+	/* What has a start has data: NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
 	memmove(b->data, b->data + b->start, len);
 	b->start = 0;
 	b->end = len;
