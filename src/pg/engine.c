@@ -412,6 +412,18 @@ void pg_task_finish(struct pg_engine *e, struct pg_task *task)
 		pg_backend_release(b, task);
 }
 
+void pg_task_again(struct pg_engine *e, struct pg_task *task)
+{
+	struct pg_backend *b = task->backend;
+
+	assert(b && b->failed && !task->finished);
+	b->depth--;
+	task->backend = NULL;
+	task->conn = NULL;
+	core_finish(e->core, task->ticket, pg_engine_now());
+	pg_task_submit(e, task);
+}
+
 /* ---- life ---- */
 
 int pg_engine_new(struct pg_engine **ret_engine, uv_loop_t *loop, struct core *core,

@@ -43,7 +43,10 @@ struct pg_task_ops {
 			const char *reason);
 	/* Its deadline has passed while it runs: pg_task_cancel() it, or finish. */
 	void (*expired)(struct pg_task *task);
-	/* Its connection was lost while it had no call on it. Finish it. */
+	/*
+	 * Its connection was lost while it had no call on it, maybe before it was granted, when a
+	 * cancel that was under way held it up: finish it, or then have it wait again.
+	 */
 	void (*lost)(struct pg_task *task);
 	/* The finished task is the owner's again. */
 	void (*done)(struct pg_task *task);
@@ -189,6 +192,9 @@ usec pg_task_run_us(const struct pg_task *task);
  * this call.
  */
 void pg_task_finish(struct pg_engine *engine, struct pg_task *task);
+
+/* From ops->lost, of a task that was not granted yet: it waits for another connection. */
+void pg_task_again(struct pg_engine *engine, struct pg_task *task);
 
 /*
  * Carries out what the core has decided; to be called after core functions were used directly.

@@ -281,6 +281,11 @@ static void on_lost(struct pg_task *task)
 {
 	struct rpc_lease *l = container_of(task, struct rpc_lease, task);
 
+	/* Held up by a cancel for another, it was not granted yet. */
+	if (!l->held && l->client && !TAILQ_EMPTY(&l->queue)) {
+		pg_task_again(l->rpc->engine, task);
+		return;
+	}
 	l->close_code = SIDEPOOL_E_LEASE_LOST;
 	l->closing = true;
 	lease_close(l);

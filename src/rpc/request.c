@@ -290,12 +290,18 @@ static void on_expired(struct pg_task *task)
 	request_expire(container_of(task, struct request, task));
 }
 
-/* A granted request begins its call at once, so it is never without one. */
+/*
+ * A granted request begins its call at once, so it is never without one. This was held up until a
+ * cancel for another had been delivered, and waits for another connection.
+ */
 static void on_lost(struct pg_task *task)
 {
 	struct request *r = container_of(task, struct request, task);
 
-	pg_task_finish(r->rpc->engine, task);
+	if (r->state == REQUEST_WAITING)
+		pg_task_again(r->rpc->engine, task);
+	else
+		pg_task_finish(r->rpc->engine, task);
 }
 
 static void on_done(struct pg_task *task)

@@ -222,12 +222,12 @@ static void on_expired(struct pg_task *task)
 	pg_task_cancel(s->r->rpc->engine, task);
 }
 
-/* A granted one begins its call at once, so it is never without one. */
+/* Held up by a cancel for another, and not granted yet. */
 static void on_lost(struct pg_task *task)
 {
 	struct settlement *s = container_of(task, struct settlement, task);
 
-	pg_task_finish(s->r->rpc->engine, task);
+	pg_task_again(s->r->rpc->engine, task);
 }
 
 static void on_done(struct pg_task *task)

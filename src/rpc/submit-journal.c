@@ -220,7 +220,8 @@ static int on_entry(void *userdata, const uint8_t *bytes, size_t n)
 	m = submitted_unpack(w, &arena);
 	if (m) {
 		w->key_bytes = (uint8_t)m->submit->key.len;
-		memcpy(w->key, m->submit->key.data, m->submit->key.len);
+		if (w->key_bytes > 0)
+			memcpy(w->key, m->submit->key.data, w->key_bytes);
 		w->n_statements = m->submit->n_statements;
 		/* it may have been run, and the note not have been written */
 		w->maybe_done = true;

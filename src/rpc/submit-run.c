@@ -297,11 +297,17 @@ static void on_expired(struct pg_task *task)
 	pg_task_cancel(run->rpc->engine, task);
 }
 
-/* A granted one begins its call at once, so it is never without one. */
+/* Held up by a cancel for another, and not granted yet: see the one of requests. */
 static void on_lost(struct pg_task *task)
 {
 	struct submit_run *run = container_of(task, struct submit_run, task);
 
+	if (run->w && !run->cancelled) {
+		pg_task_again(run->rpc->engine, task);
+		return;
+	}
+	fail(run, SIDEPOOL_E_CANCELLED, FAILURE_NOT_SENT);
+	tell(run);
 	pg_task_finish(run->rpc->engine, task);
 }
 

@@ -210,11 +210,12 @@ static void on_expired(struct pg_task *task)
 	pg_task_cancel(t->submits->rpc->engine, task);
 }
 
-/* A granted one begins its call at once, so it is never without one. */
+/* Held up by a cancel for another, and not granted yet. */
 static void on_lost(struct pg_task *task)
 {
 	struct submit_tidy *t = container_of(task, struct submit_tidy, task);
 
+	t->failed = true;
 	pg_task_finish(t->submits->rpc->engine, task);
 }
 

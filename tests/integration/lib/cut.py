@@ -25,6 +25,7 @@ class Cut:
         self.wanted: tuple[str, bytes] | None = None
         self.keep_server = False
         self.lost_cancels = 0  # how many cancel requests are still to be swallowed
+        self.keep_cancels = False  # neither delivered nor refused: whoever sent one waits
         self.kept: list[socket.socket] = []
         self.over, self.waker = socket.socketpair()
         self.thread = threading.Thread(target=self.run)
@@ -45,6 +46,11 @@ class Cut:
         if data.startswith(CANCEL) and self.lost_cancels:
             self.lost_cancels -= 1
             data = b""
+        if data.startswith(CANCEL) and self.keep_cancels:
+            selector.unregister(source)
+            selector.unregister(other)
+            self.kept += [source, other]
+            return
         hit = self.wanted and self.wanted[0] == side and self.wanted[1] in data
         if hit:
             data = data[: data.index(self.wanted[1])]
