@@ -27,6 +27,7 @@ static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCON
 static const char *look_at_terminal(void)
 {
 	const char *term = getenv("TERM"), *cup;
+	bool places_cursor;
 	int error;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
@@ -35,7 +36,9 @@ static const char *look_at_terminal(void)
 		return "top does not know the terminal that TERM names; try TERM=xterm, or: "
 		       "sidepool status --watch";
 	cup = tigetstr("cup");
-	if (!cup || cup == (char *)-1)
+	places_cursor = cup && cup != (char *)-1;
+	(void)del_curterm(cur_term);
+	if (!places_cursor)
 		return "top needs a terminal that can place its cursor, TERM names one that cannot; "
 		       "try: sidepool status --watch";
 	return NULL;
@@ -71,11 +74,11 @@ const char *top_screen_start(struct top_screen *t)
 	if (why)
 		return why;
 	take_signals(t);
-	if (t->signals < 0 || !newterm(NULL, stdout, stdin)) {
+	t->screen = t->signals < 0 ? NULL : newterm(NULL, stdout, stdin);
+	if (!t->screen) {
 		top_screen_end(t);
 		return "top cannot take over the terminal: too little memory or too few descriptors";
 	}
-	t->started = true;
 	set_escdelay(ESCAPE_MS);
 	(void)cbreak();
 	(void)noecho();
@@ -89,9 +92,10 @@ const char *top_screen_start(struct top_screen *t)
 
 void top_screen_end(struct top_screen *t)
 {
-	if (t->started) {
+	if (t->screen) {
 		(void)endwin();
-		t->started = false;
+		delscreen(t->screen);
+		t->screen = NULL;
 	}
 	if (t->signals >= 0) {
 		close(t->signals);

@@ -8,10 +8,10 @@
 #include "ctl/top-layout.h"
 
 struct top_screen {
-	int signals;      /* a signalfd; -1: none */
-	sigset_t blocked; /* what it takes ... */
-	sigset_t before;  /* ... and what was blocked before */
-	bool started;
+	int signals;           /* a signalfd; -1: none */
+	sigset_t blocked;      /* what it takes ... */
+	sigset_t before;       /* ... and what was blocked before */
+	struct screen *screen; /* owned: curses' own; NULL: none */
 	bool colours;
 	int ended_by; /* a signal; 0: none */
 };
