@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A headless Chromium, spoken to over a pipe: https://chromedevtools.github.io/devtools-protocol/"""
 import base64
+import fcntl
 import json
 import os
 import pathlib
@@ -18,6 +19,13 @@ OPTIONS = [
 ]  # fmt: skip
 
 
+def aside(fd):
+    """The same under a number that bash's redirections to 3 and 4 leave alone."""
+    copy = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(fd)
+    return copy
+
+
 class Browser:
     """One page. What it complains of is in `complaints`."""
 
@@ -25,6 +33,7 @@ class Browser:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-chromium-", dir="/tmp"))
         theirs_in, self.out = os.pipe()
         self.inward, theirs_out = os.pipe()
+        theirs_in, theirs_out = aside(theirs_in), aside(theirs_out)
         self.log = (self.dir / "log").open("ab")
         command = f'exec chromium "$@" 3<&{theirs_in} 4>&{theirs_out} {theirs_in}<&- {theirs_out}>&-'
         self.process = processes.launch(
