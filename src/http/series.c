@@ -43,6 +43,12 @@ void series_put(const struct series *s, uint64_t value)
 	text_put(s->text, "%" PRIu64 "\n", value);
 }
 
+void series_put_seconds(const struct series *s, uint64_t us)
+{
+	put_head(s, "", NULL);
+	text_put(s->text, "%.3f\n", (double)us / 1e6);
+}
+
 static void put_bucket(const struct series *s, const char *le, uint64_t n)
 {
 	put_head(s, "_bucket", le);

@@ -28,6 +28,9 @@ void series_family(struct text *t, const char *name, const char *type, const cha
 
 void series_put(const struct series *s, uint64_t value);
 
+/* Microseconds, told in seconds. */
+void series_put_seconds(const struct series *s, uint64_t us);
+
 /* A histogram of microseconds, told in seconds. */
 void series_put_times(const struct series *s, const struct hist *h);
 

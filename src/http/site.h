@@ -35,6 +35,7 @@ struct site_submits {
 /* What of them is not a pool's. */
 struct site_submit_queue {
 	uint64_t max_size, max_bytes;
+	uint64_t oldest_us; /* how long the oldest is there; 0: none */
 	uint64_t journal_bytes;
 	bool journal_fails;
 };

@@ -118,6 +118,15 @@ static void put_one(struct text *t, const char *name, const char *help, uint64_t
 	series_put(&s, value);
 }
 
+static void put_oldest(struct text *t, uint64_t us)
+{
+	struct series s = series_of(t, "sidepool_submit_queue_oldest_seconds", NULL);
+
+	series_family(t, s.name, "gauge",
+		      "Since when the oldest submitted write is not done; 0: none is there.");
+	series_put_seconds(&s, us);
+}
+
 void metrics_put_submits(const struct site *site, struct text *t)
 {
 	struct site_submit_queue q;
@@ -126,6 +135,7 @@ void metrics_put_submits(const struct site *site, struct text *t)
 	put_numbers(site, t);
 	put_failed(site, t);
 	site->submit_queue(site->owner, &q);
+	put_oldest(t, q.oldest_us);
 	put_one(t, "sidepool_submit_queue_limit", "submit_queue_size: most of them in all pools.",
 		q.max_size);
 	put_one(t, "sidepool_submit_queue_limit_bytes",

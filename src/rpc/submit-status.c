@@ -147,6 +147,15 @@ static void add(struct submit_counts *sum, const struct submit_counts *n)
 	sum->recovered_total += n->recovered_total;
 }
 
+static uint64_t oldest_us(const struct submits *s)
+{
+	const struct submission *first = TAILQ_FIRST(&s->queue.all);
+
+	if (!first)
+		return 0;
+	return usec_sub(rpc_now(), container_of(first, struct submitted, queued)->accepted);
+}
+
 void submits_count(const struct rpc *rpc, struct submit_counts *ret_counts)
 {
 	const struct submits *s = rpc->submits;
@@ -156,6 +165,7 @@ void submits_count(const struct rpc *rpc, struct submit_counts *ret_counts)
 		add(ret_counts, &rpc->pools[i].submits);
 	ret_counts->max_size = s->queue.limits.size;
 	ret_counts->max_bytes = s->queue.limits.bytes;
+	ret_counts->oldest_us = oldest_us(s);
 	if (!s->journal)
 		return;
 	ret_counts->journal_bytes = submit_journal_bytes(s->journal);

@@ -27,6 +27,7 @@ struct submit_counts {
 	uint64_t retries_total;
 	uint64_t recovered_total; /* found in the journal at start */
 	uint64_t journal_bytes;
+	uint64_t oldest_us; /* since the oldest that is not done was accepted; 0: none */
 	uint64_t max_bytes;
 	uint32_t max_size;
 	bool journal_fails; /* it takes nothing at the moment */

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.fast
 
@@ -34,6 +35,20 @@ def test_alerts_are_raised_when_they_should_be_and_not_else(tmp_path):
         shutil.copy(file, tmp_path)
     status, said = promtool("test", "rules", "alerts.yml", cwd=tmp_path)
     assert status == 0, said
+
+
+def test_no_alert_is_left_out_of_the_test():
+    alerts = set(re.findall(r"- alert: (\w+)", (PROMETHEUS / "sidepool.rules.yml").read_text()))
+    raised = [t for t in yaml.safe_load((TOP / "tests/deploy/alerts.yml").read_text())["tests"] if t["name"] != "a day like any other"]
+    assert {alert for alert in alerts if f"'{alert}'" in str(raised) or f'alertname="{alert}"' in str(raised)} == alerts
+
+
+def test_every_metric_of_the_alerts_has_a_day_like_any_other():
+    """Else an alert that is always raised would pass for one that is not."""
+    rules = " ".join(re.findall(r"expr: (.*(?:\n {10,}.*)*)", (PROMETHEUS / "sidepool.rules.yml").read_text()))
+    (usual,) = [t for t in yaml.safe_load((TOP / "tests/deploy/alerts.yml").read_text())["tests"] if t["name"] == "a day like any other"]
+    told = {re.sub(r"_bucket$", "", s["series"].split("{")[0]) for s in usual["input_series"]}
+    assert used_names(rules)[0] <= told
 
 
 def test_every_alert_says_where_to_read_on():

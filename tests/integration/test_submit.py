@@ -273,8 +273,12 @@ def test_metrics_tell_what_waits_and_what_came_of_it(wire, pg, daemon):
         m = wait_until("the first runs", lambda: (n := told(daemon)).get("_queue state=running") == 1 and n)
         assert m["_queue state=waiting"] == 2 and m["s_accepted_total"] == 3 and m["s_done_total"] == 0
         assert m["_queue_bytes"] == queue(wire).submit.bytes > 0
+        age = m["_queue_oldest_seconds"]
+        wait_until("the oldest grows older", lambda: told(daemon)["_queue_oldest_seconds"] > age)
+        assert told(daemon)["_queue_oldest_seconds"] <= (max(s.age_ms for s in queue(wire).submissions) + 1) / 1000
     drained(wire)
     m = told(daemon)
+    assert m["_queue_oldest_seconds"] == 0
     assert m["s_done_total"] == 2 and m["s_failed_total outcome=not_done"] == 1 and m["s_failed_total outcome=unknown"] == 0
     assert m["_queue state=waiting"] == m["_queue state=running"] == m["_queue_bytes"] == m["s_retried_total"] == 0
     assert m["_queue_limit"] == queue(wire).submit.max_size and m["_queue_limit_bytes"] == queue(wire).submit.max_bytes
