@@ -67,13 +67,31 @@ def reject(world, random):
         yield random.uniform(0.05, 1) if held else None
 
 
-@fault(2, "kernel: delayed and out of order")
-def delay(world, random):
-    shape = ["delay", f"{random.choice([2, 20, 80])}ms", "10ms", "reorder", "25%", "loss", "1%"]
-    if INSIDE not in os.environ or not done("tc", "qdisc", "add", "dev", "lo", "root", "netem", *shape):
+def shaped(seconds, *shape):
+    """The loopback has this queue for so long; nothing where the kernel does not know it."""
+    if INSIDE not in os.environ or not done("tc", "qdisc", "add", "dev", "lo", "root", *shape):
         yield None
         return
     try:
-        yield random.uniform(0.5, 2)
+        yield seconds
     finally:
-        done("tc", "qdisc", "del", "dev", "lo", "root")
+        subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=True)
+
+
+@fault(2, "kernel: delayed and out of order")
+def delay(world, random):
+    shape = ["delay", f"{random.choice([2, 20, 80])}ms", "10ms", "reorder", "25%", "loss", "1%"]
+    yield from shaped(random.uniform(0.5, 2), "netem", *shape)
+
+
+@fault(3, "kernel: slowed by a bucket of tokens")
+def slow(world, random):
+    """What is over the rate waits, so it is late, and what would wait for too long is dropped. A packet of the loopback fits into the
+    bucket as a whole, or it would never come through."""
+    rate, late = random.choice(["400kbit", "2mbit", "20mbit"]), random.choice(["50ms", "400ms"])
+    yield from shaped(random.uniform(0.5, 3), "tbf", "rate", rate, "burst", "70kb", "latency", late)
+
+
+@fault(2, "kernel: no room for more than a packet")
+def narrow(world, random):
+    yield from shaped(random.uniform(0.5, 2), "tbf", "rate", "50mbit", "burst", "70kb", "limit", random.choice(["1500", "70000"]))

@@ -21,6 +21,12 @@ class Client:
         self.wire = None
         self.thread = threading.Thread(target=self._run, name=name)
 
+    def pause(self, seconds):
+        """Returns how long it took: less, at the end of the soak."""
+        start = time.monotonic()
+        self.over.wait(seconds)
+        return time.monotonic() - start
+
     def again(self):
         if self.wire:
             self.wire.close()
@@ -68,9 +74,7 @@ def transaction(c):
     lease = wire.lease(begin=True)
     for _ in range(c.random.randint(1, 4)):
         wire.query("UPDATE soak SET n = n + 1 WHERE id = $1", [str(c.random.randint(1, 1000))], lease=lease)
-        pause = c.random.uniform(0, 0.5)
-        waits += pause
-        c.over.wait(pause)
+        waits += c.pause(c.random.uniform(0, 0.5))
     wire.release(lease, c.random.choice([COMMIT, 2]))
     return waits
 
@@ -80,16 +84,16 @@ def slow_reader(c):
     wire = c.again()
     wire.socket.settimeout(60)
     response = wire.query("SELECT g, repeat('x', 500) FROM generate_series(1, 100000) g", chunk_bytes=30_000)
-    pause = c.random.uniform(0.01, 0.1)
+    pause, waits = c.random.uniform(0.01, 0.1), 0.0
     for _ in range(3):
-        c.over.wait(pause)
+        waits += c.pause(pause)
         response = wire.call(wire.fetch_request(response.stream_id))
         assert rows(response.results[0], 2)
     if c.random.random() < 0.5:
         wire.call(wire.fetch_request(response.stream_id, close=True))
     wire.close()
     c.wire = None
-    return 3 * pause
+    return waits
 
 
 def reconnect(c):

@@ -226,6 +226,8 @@ class World:
         self.wait_for_submitted()
         self.daemon.check()
         self.daemon.stop()
+        for proxy in self.proxies:
+            proxy.break_all(reset=False)  # a firewall's reset may have kept from it that the other end is gone
         try:
             wait_until("no connection of the daemon's is left", lambda: not self.backends(), 30)
         except AssertionError as e:

@@ -152,7 +152,7 @@ class Group:
         status, output = run(["node", "--test", "--test-reporter=tap", *files], self.log(name), env, cwd)
         counting.node_tap(output, status, self.counts)
 
-    def check(self, name, *command, env=None):
+    def check(self, name, *command, env=None, limit=TIMEOUT_S):
         """One test: it passes if the command leaves with 0, and is skipped if with 77."""
-        status, output = run(command, self.log(f"{self.name}-{name.replace('/', '-').replace(' ', '')}"), env)
+        status, output = run(command, self.log(f"{self.name}-{name.replace('/', '-').replace(' ', '')}"), env, limit=limit)
         self.counts.add_exit(f"{self.name}: {name}", status, output)
