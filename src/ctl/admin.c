@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sidepool revoke, pause, resume, reconnect, breaker, cancel, kill, config, reload, drain: what they
- * did is said by the daemon.
+ * sidepool revoke, pause, resume, reconnect, breaker, cancel, kill, reload, drain: what they did
+ * is said by the daemon.
  */
 #include <errno.h>
 #include <stdio.h>

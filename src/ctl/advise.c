@@ -46,7 +46,7 @@ static void advise_pool(const struct sidepool_result *p, size_t row, double upti
 	double wait_us = number(p, row, "wait_p99_us");
 	char wait[16];
 
-	duration_print((uint64_t)wait_us, wait);
+	duration_print(wait_us < 1e18 ? (uint64_t)wait_us : UINT64_C(1000000000000000000), wait);
 	text_wrapf(
 		stdout, INDENT,
 		"pool %s: on average %.2f of at most %.0f connections were in use, for %.0f queries, "

@@ -63,6 +63,7 @@ int ctl_health(struct ctl *ctl);
 int ctl_ping(struct ctl *ctl);
 int ctl_listen(struct ctl *ctl); /* detail 1: events */
 int ctl_admin(struct ctl *ctl);  /* detail: enum sidepool_admin */
+int ctl_config(struct ctl *ctl);
 int ctl_set(struct ctl *ctl);
 int ctl_unset(struct ctl *ctl);
 int ctl_breaker(struct ctl *ctl);

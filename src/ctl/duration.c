@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+	YEAR_SEC = 365 * 86400,
+};
+
 bool duration_parse(const char *text, uint32_t *ret_ms)
 {
 	static const struct {
@@ -45,6 +49,40 @@ void duration_print(uint64_t us, char out[16])
 		snprintf(out, 16, "%um%02us", (unsigned)(s / 60), (unsigned)(s % 60));
 	else if (s < 86400)
 		snprintf(out, 16, "%uh%02um", (unsigned)(s / 3600), (unsigned)(s / 60 % 60));
+	else if (s < YEAR_SEC)
+		snprintf(out, 16, "%ud%02uh", (unsigned)(s / 86400), (unsigned)(s / 3600 % 24));
 	else
-		snprintf(out, 16, "%llud%02uh", s / 86400 % 1000000, (unsigned)(s / 3600 % 24));
+		snprintf(out, 16, "%uy%03ud", (unsigned)(s / YEAR_SEC),
+			 (unsigned)(s % YEAR_SEC / 86400));
+}
+
+void duration_print_ms(uint64_t ms, char out[16])
+{
+	duration_print(ms > UINT64_MAX / 1000 ? UINT64_MAX : ms * 1000, out);
+}
+
+void duration_print_short(uint64_t us, char out[16])
+{
+	duration_print(us, out);
+	if (us / 1000000 >= YEAR_SEC * UINT64_C(10))
+		snprintf(out, 16, "%uy", (unsigned)(us / 1000000 / YEAR_SEC));
+}
+
+void count_print_short(uint64_t n, char out[16])
+{
+	static const char units[] = "kMGTPE";
+	unsigned tenths;
+	size_t i = 0;
+
+	if (n < 10000) {
+		snprintf(out, 16, "%u", (unsigned)n);
+		return;
+	}
+	for (; n >= 1000000; n /= 1000)
+		i++;
+	tenths = (unsigned)(n / 100);
+	if (tenths < 100)
+		snprintf(out, 16, "%u.%u%c", tenths / 10, tenths % 10, units[i]);
+	else
+		snprintf(out, 16, "%u%c", tenths / 10, units[i]);
 }

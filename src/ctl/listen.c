@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ctl/complain.h"
 #include "ctl/ctl.h"
@@ -18,6 +19,7 @@
 
 enum {
 	ALL_EVENTS = 1,
+	EVENT_INDENT = 14, /* behind the time */
 };
 
 static int fail(const char *what, int code)
@@ -36,7 +38,7 @@ static const char *field(const struct sidepool_result *r, const char *name)
 
 /* ---- printing ---- */
 
-static void put_time(const struct sidepool_result *event)
+static void put_time(FILE *out, const struct sidepool_result *event)
 {
 	unsigned long long ms = strtoull(field(event, "time_ms"), NULL, 10);
 	time_t seconds = (time_t)(ms / 1000);
@@ -45,16 +47,16 @@ static void put_time(const struct sidepool_result *event)
 
 	if (localtime_r(&seconds, &tm))
 		(void)strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%03u  ", text, (unsigned)(ms % 1000));
+	fprintf(out, "%s.%03u  ", text, (unsigned)(ms % 1000));
 }
 
-static void put_text(const char *s)
+static void put_text(FILE *out, const char *s)
 {
-	text_put(stdout, s, strlen(s));
+	text_put(out, s, strlen(s));
 }
 
 /* "name=value", with quotes where the value has blanks; nothing where it says nothing. */
-static void put_fields(const struct sidepool_result *r)
+static void put_fields(FILE *out, const struct sidepool_result *r)
 {
 	for (size_t c = 0; c < sidepool_nfields(r); c++) {
 		const char *value = sidepool_value(r, 0, c), *quote;
@@ -62,14 +64,16 @@ static void put_fields(const struct sidepool_result *r)
 		if (!value || !*value || !strcmp(value, "0"))
 			continue;
 		quote = strpbrk(value, " \t\"=") ? "\"" : "";
-		printf(" %s=%s", sidepool_fname(r, c), quote);
-		put_text(strcmp(value, "t") == 0 ? "yes" : strcmp(value, "f") == 0 ? "no" : value);
-		fputs(quote, stdout);
+		fprintf(out, " %s=%s", sidepool_fname(r, c), quote);
+		put_text(out, strcmp(value, "t") == 0   ? "yes"
+			      : strcmp(value, "f") == 0 ? "no"
+							: value);
+		fputs(quote, out);
 	}
 }
 
 /* Whom it is about: the channel, or the pool, or nobody in particular. */
-static void put_subject(const char *topic, const char *pool)
+static void put_subject(FILE *out, const char *topic, const char *pool)
 {
 	static const char notify[] = "notify/";
 	size_t n = sizeof(notify) - 1 + strlen(pool) + 1;
@@ -78,31 +82,61 @@ static void put_subject(const char *topic, const char *pool)
 
 	if (!*text)
 		return;
-	put_text(text);
+	put_text(out, text);
+	fputs("  ", out);
+}
+
+/* What happened, and to whom. */
+static void put_event(FILE *out, const struct sidepool_reply *event)
+{
+	const struct sidepool_result *head = sidepool_result(event, 0);
+	unsigned long long lost = (unsigned long long)sidepool_event_lost(event);
+
+	put_time(out, head);
+	put_subject(out, sidepool_event_topic(event), field(head, "pool"));
+	fputs(sidepool_event_kind(event), out);
+	for (size_t i = 1; i < sidepool_results(event); i++)
+		put_fields(out, sidepool_result(event, i));
+	if (lost > 0)
+		fprintf(out, "  (%llu before it lost)", lost);
+}
+
+/* On a terminal it goes on below itself; else it is one line, however long. */
+static void print_event(const struct sidepool_reply *event)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = isatty(STDOUT_FILENO) ? open_memstream(&text, &len) : NULL;
+
+	put_event(out ? out : stdout, event);
+	if (!out)
+		putchar('\n');
+	else if (fclose(out) == 0)
+		text_wrap(stdout, text, EVENT_INDENT);
+	free(text);
+}
+
+/* The payload is somebody's data: it stays as it is. */
+static void print_notification(const struct sidepool_reply *event)
+{
+	const struct sidepool_result *what = sidepool_result(event, 1);
+	unsigned long long lost = (unsigned long long)sidepool_event_lost(event);
+
+	put_time(stdout, sidepool_result(event, 0));
+	put_text(stdout, field(what, "channel"));
 	fputs("  ", stdout);
+	put_text(stdout, field(what, "payload"));
+	if (lost > 0)
+		printf("  (%llu before it lost)", lost);
+	putchar('\n');
 }
 
 static void print_line(const struct sidepool_reply *event)
 {
-	const struct sidepool_result *head = sidepool_result(event, 0);
-	const struct sidepool_result *what = sidepool_result(event, 1);
-	const char *kind = sidepool_event_kind(event), *pool = field(head, "pool");
-	unsigned long long lost = (unsigned long long)sidepool_event_lost(event);
-
-	put_time(head);
-	if (strcmp(kind, "notification") == 0) {
-		put_text(field(what, "channel"));
-		fputs("  ", stdout);
-		put_text(field(what, "payload"));
-	} else {
-		put_subject(sidepool_event_topic(event), pool);
-		fputs(kind, stdout);
-		for (size_t i = 1; i < sidepool_results(event); i++)
-			put_fields(sidepool_result(event, i));
-	}
-	if (lost > 0)
-		printf("  (%llu before it lost)", lost);
-	putchar('\n');
+	if (strcmp(sidepool_event_kind(event), "notification") == 0)
+		print_notification(event);
+	else
+		print_event(event);
 }
 
 /* {"topic": ..., "kind": ..., "lost": 0, "event": {...}, "KIND": {...}, ...} */

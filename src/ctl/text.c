@@ -116,7 +116,7 @@ size_t text_plain(char *out, const char *s)
 	return n;
 }
 
-/* Bytes up to the end of the last word that fits; of a word that never fits, all. */
+/* Bytes up to the end of the last word that fits; of a word that fits on no line, what does. */
 static size_t fit_words(const char *s, size_t width)
 {
 	size_t len = strlen(s), fit = text_fit(s, len, width), at = fit;
@@ -125,7 +125,9 @@ static size_t fit_words(const char *s, size_t width)
 		return len;
 	while (at > 0 && s[at] != ' ')
 		at--;
-	return at > strspn(s, " ") ? at : strspn(s, " ") + strcspn(s + strspn(s, " "), " ");
+	if (at > strspn(s, " "))
+		return at;
+	return fit > 0 ? fit : text_char_bytes(s);
 }
 
 void text_wrap(FILE *out, const char *s, size_t indent)

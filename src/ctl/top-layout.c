@@ -84,7 +84,7 @@ static void put_header(const struct page *p)
 		top_put(p->sink, 0, 0, TOP_STYLE_BAD, words);
 		return;
 	}
-	duration_print(s->uptime_ms * 1000, up);
+	duration_print_ms(s->uptime_ms, up);
 	duration_print((uint64_t)p->view->interval_ms * 1000, every);
 	at = top_put(p->sink, 0, 0, level_style(s->level), s->level);
 	(void)snprintf(words, sizeof(words),

@@ -90,7 +90,7 @@ static void set_breaker(struct reason *r, struct top_row *row)
 	char words[REASON_BYTES], in[16];
 	uint64_t retry_ms = number(r, TOP_POOLS, row, "retry");
 
-	duration_print(retry_ms * 1000, in);
+	duration_print_ms(retry_ms, in);
 	(void)snprintf(words, sizeof(words), "%s%s%s%s", is_paused(r, row) ? "paused, " : "",
 		       text(r, TOP_POOLS, row, "breaker"), retry_ms ? ", tries in " : "",
 		       retry_ms ? in : "");
@@ -246,7 +246,7 @@ static void say_full(const struct reason *r, const struct top_row *pool, char *w
 		n = snprintf(words, size, "all %" PRIu64 " in use, the limit now", limit);
 	if (!lease || n < 0)
 		return;
-	duration_print(number(r, TOP_LEASES, lease, "HELD") * 1000, held);
+	duration_print_ms(number(r, TOP_LEASES, lease, "HELD"), held);
 	(void)snprintf(words + n, size - (size_t)n, "; %s has one for %s",
 		       text(r, TOP_LEASES, lease, "APPLICATION"), held);
 }

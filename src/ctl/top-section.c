@@ -36,11 +36,13 @@ static const char *cell_text(const struct top_column *c, const struct top_cell *
 {
 	switch (c->kind) {
 	case TOP_MS:
+		if (cell->number > 0)
+			duration_print_ms(cell->number, buffer);
+		return cell->number > 0 ? buffer : "-";
 	case TOP_US:
-		if (cell->number == 0)
-			return "-";
-		duration_print(cell->number * (c->kind == TOP_MS ? 1000 : 1), buffer);
-		return buffer;
+		if (cell->number > 0)
+			duration_print(cell->number, buffer);
+		return cell->number > 0 ? buffer : "-";
 	case TOP_RATE:
 		(void)snprintf(buffer, CELL_BYTES, "%" PRIu64 ".%" PRIu64, cell->number / 10,
 			       cell->number % 10);

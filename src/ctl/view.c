@@ -15,6 +15,7 @@ enum {
 	VIEW_WIDTH = 80,
 	GAP = 2,
 	TEXT_WIDTH_MIN = 8,
+	TEXT_WIDTH_LEAST = 4,
 	SENTENCE_INDENT = 2,
 	COLUMNS_MAX = 16,
 };
@@ -46,10 +47,10 @@ static const struct view_column applications[] = {
 };
 
 static const struct view_column leases[] = {
-	{ "LEASE", "lease_id", VIEW_NUMBER },
+	{ "LEASE", "lease_id", VIEW_ID },
 	{ "POOL", "pool", VIEW_TEXT },
 	{ "APPLICATION", "application", VIEW_TEXT },
-	{ "PID", "pid", VIEW_NUMBER },
+	{ "PID", "pid", VIEW_ID },
 	{ "STATE", "state", VIEW_TEXT },
 	{ "SINCE", "state_ms", VIEW_MS },
 	{ "HELD", "held_ms", VIEW_MS },
@@ -57,9 +58,9 @@ static const struct view_column leases[] = {
 };
 
 static const struct view_column clients[] = {
-	{ "CLIENT", "client_id", VIEW_NUMBER },
+	{ "CLIENT", "client_id", VIEW_ID },
 	{ "APPLICATION", "application", VIEW_TEXT },
-	{ "PID", "pid", VIEW_NUMBER },
+	{ "PID", "pid", VIEW_ID },
 	{ "UNIT", "unit", VIEW_TEXT },
 	{ "PROGRAM", "client_name", VIEW_TEXT },
 	{ "SINCE", "connected_ms", VIEW_MS },
@@ -68,9 +69,9 @@ static const struct view_column clients[] = {
 };
 
 static const struct view_column requests[] = {
-	{ "REQUEST", "request_id", VIEW_NUMBER },
+	{ "REQUEST", "request_id", VIEW_ID },
 	{ "APPLICATION", "application", VIEW_TEXT },
-	{ "PID", "pid", VIEW_NUMBER },
+	{ "PID", "pid", VIEW_ID },
 	{ "STATE", "state", VIEW_TEXT },
 	{ "AGE", "age_ms", VIEW_MS },
 	{ "LEFT", "deadline_ms", VIEW_MS },
@@ -79,7 +80,7 @@ static const struct view_column requests[] = {
 };
 
 static const struct view_column submissions[] = {
-	{ "SUBMITTED", "submission_id", VIEW_NUMBER },
+	{ "SUBMITTED", "submission_id", VIEW_ID },
 	{ "APPLICATION", "application", VIEW_TEXT },
 	{ "POOL", "pool", VIEW_TEXT },
 	{ "STATE", "state", VIEW_TEXT },
@@ -90,14 +91,10 @@ static const struct view_column submissions[] = {
 };
 
 static const struct view_column failed_submissions[] = {
-	{ "SUBMITTED", "submission_id", VIEW_NUMBER },
-	{ "APPLICATION", "application", VIEW_TEXT },
-	{ "SINCE", "ended_ms", VIEW_MS },
-	{ "TRIES", "tries", VIEW_NUMBER },
-	{ "OUTCOME", "outcome", VIEW_TEXT },
-	{ "STATE", "sqlstate", VIEW_TEXT },
-	{ "REASON", "reason", VIEW_TEXT },
-	{ "STATEMENT", "statement", VIEW_TEXT },
+	{ "SUBMITTED", "submission_id", VIEW_ID }, { "APPLICATION", "application", VIEW_TEXT },
+	{ "SINCE", "ended_ms", VIEW_MS },          { "TRIES", "tries", VIEW_NUMBER },
+	{ "OUTCOME", "outcome", VIEW_TEXT },       { "STATE", "sqlstate", VIEW_TEXT },
+	{ "REASON", "reason", VIEW_TEXT },         { "STATEMENT", "statement", VIEW_TEXT },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -107,39 +104,59 @@ static bool is_text(const struct view_column *c)
 	return c->kind == VIEW_TEXT || c->kind == VIEW_PLACE;
 }
 
-/* The value as it is shown: `buffer` is used where it is not there as such. */
-static const char *shown(const struct sidepool_result *r, size_t row, const struct view_column *c,
-			 char buffer[16], size_t *ret_len)
-{
-	int at = sidepool_fnumber(r, c->field);
-	const char *v = at < 0 ? NULL : sidepool_value(r, row, (size_t)at);
+struct table {
+	const struct sidepool_result *r;
+	const struct view_column *columns;
+	size_t n;
+	bool terse; /* numbers as short as they can be */
+	size_t widths[COLUMNS_MAX];
+};
 
-	*ret_len = v ? sidepool_length(r, row, (size_t)at) : 0;
-	if (!v || is_text(c) || c->kind == VIEW_NUMBER)
-		return v ? v : "";
-	if (strcmp(v, "0") == 0)
+static void print_number(const struct table *t, enum view_kind kind, uint64_t n, char buffer[16])
+{
+	uint64_t us = kind == VIEW_US ? n : n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000;
+
+	if (kind == VIEW_NUMBER)
+		count_print_short(n, buffer);
+	else if (n == 0)
 		strcpy(buffer, "-");
+	else if (t->terse)
+		duration_print_short(us, buffer);
 	else
-		duration_print(strtoull(v, NULL, 10) * (c->kind == VIEW_MS ? 1000 : 1), buffer);
+		duration_print(us, buffer);
+}
+
+/* The value as it is shown: `buffer` is used where it is not there as such. */
+static const char *shown(const struct table *t, size_t row, size_t column, char buffer[16],
+			 size_t *ret_len)
+{
+	const struct view_column *c = &t->columns[column];
+	int at = sidepool_fnumber(t->r, c->field);
+	const char *v = at < 0 ? NULL : sidepool_value(t->r, row, (size_t)at);
+
+	*ret_len = v ? sidepool_length(t->r, row, (size_t)at) : 0;
+	if (!v || is_text(c) || c->kind == VIEW_ID || (c->kind == VIEW_NUMBER && !t->terse))
+		return v ? v : "";
+	print_number(t, c->kind, strtoull(v, NULL, 10), buffer);
 	*ret_len = strlen(buffer);
 	return buffer;
 }
 
-/* Cuts the widest text column until the table fits. */
-static void shrink(size_t *widths, const struct view_column *columns, size_t n)
+/* Cuts the widest text column until the table fits. Returns whether it does. */
+static bool shrink(struct table *t, size_t least)
 {
 	for (;;) {
-		size_t sum = (n - 1) * GAP, widest = n;
+		size_t sum = (t->n - 1) * GAP, widest = t->n;
 
-		for (size_t c = 0; c < n; c++) {
-			sum += widths[c];
-			if (is_text(&columns[c]) && widths[c] > TEXT_WIDTH_MIN &&
-			    (widest == n || widths[c] > widths[widest]))
+		for (size_t c = 0; c < t->n; c++) {
+			sum += t->widths[c];
+			if (is_text(&t->columns[c]) && t->widths[c] > least &&
+			    (widest == t->n || t->widths[c] > t->widths[widest]))
 				widest = c;
 		}
-		if (sum <= VIEW_WIDTH || widest == n)
-			return;
-		widths[widest]--;
+		if (sum <= VIEW_WIDTH || widest == t->n)
+			return sum <= VIEW_WIDTH;
+		t->widths[widest]--;
 	}
 }
 
@@ -184,41 +201,61 @@ static void put_cell(const struct view_column *c, const char *s, size_t len, siz
 	fputs(last ? "\n" : "  ", stdout);
 }
 
-static void measure(const struct sidepool_result *r, const struct view_column *columns, size_t n,
-		    size_t *widths)
+static void measure(struct table *t)
 {
 	char buffer[16];
 	size_t len;
 
-	for (size_t c = 0; c < n; c++) {
-		widths[c] = strlen(columns[c].head);
-		for (size_t row = 0; row < sidepool_nrows(r); row++) {
-			const char *s = shown(r, row, &columns[c], buffer, &len);
+	for (size_t c = 0; c < t->n; c++) {
+		t->widths[c] = strlen(t->columns[c].head);
+		for (size_t row = 0; row < sidepool_nrows(t->r); row++) {
+			const char *s = shown(t, row, c, buffer, &len);
 			size_t w = text_width(s, len);
 
-			widths[c] = w > widths[c] ? w : widths[c];
+			t->widths[c] = w > t->widths[c] ? w : t->widths[c];
 		}
 	}
-	shrink(widths, columns, n);
+}
+
+static void fit(struct table *t)
+{
+	measure(t);
+	if (shrink(t, TEXT_WIDTH_MIN))
+		return;
+	t->terse = true;
+	measure(t);
+	if (!shrink(t, TEXT_WIDTH_MIN))
+		(void)shrink(t, TEXT_WIDTH_LEAST);
+}
+
+/* Of the head of a place the beginning says more than the end. */
+static void put_heads(const struct table *t)
+{
+	for (size_t c = 0; c < t->n; c++) {
+		const char *head = t->columns[c].head;
+		struct view_column column = { .kind = is_text(&t->columns[c])
+							      ? VIEW_TEXT
+							      : t->columns[c].kind };
+
+		put_cell(&column, head, strlen(head), t->widths[c], c + 1 == t->n);
+	}
 }
 
 int view_print(const struct sidepool_result *r, const struct view_column *columns, size_t n)
 {
-	size_t widths[COLUMNS_MAX];
+	struct table t = { .r = r, .columns = columns, .n = n };
 	char buffer[16];
 	size_t len;
 
 	if (n > COLUMNS_MAX)
 		return CTL_TROUBLE;
-	measure(r, columns, n, widths);
-	for (size_t c = 0; c < n; c++)
-		put_cell(&columns[c], columns[c].head, strlen(columns[c].head), widths[c],
-			 c + 1 == n);
+	fit(&t);
+	put_heads(&t);
 	for (size_t row = 0; row < sidepool_nrows(r); row++)
 		for (size_t c = 0; c < n; c++) {
-			const char *s = shown(r, row, &columns[c], buffer, &len);
+			const char *s = shown(&t, row, c, buffer, &len);
 
-			put_cell(&columns[c], s, len, widths[c], c + 1 == n);
+			put_cell(&columns[c], s, len, t.widths[c], c + 1 == n);
 		}
 	return CTL_OK;
 }
@@ -278,8 +315,9 @@ static void put_reasons(const struct sidepool_result *r)
 
 	for (size_t row = 0; name >= 0 && row < sidepool_nrows(r); row++) {
 		if (paused >= 0 && !strcmp(sidepool_value(r, row, (size_t)paused), "t"))
-			printf("%s: paused by hand, nothing is granted until it is resumed\n",
-			       sidepool_value(r, row, (size_t)name));
+			text_wrapf(stdout, SENTENCE_INDENT,
+				   "%s: paused by hand, nothing is granted until it is resumed",
+				   sidepool_value(r, row, (size_t)name));
 		if (reason >= 0 && sidepool_length(r, row, (size_t)reason) > 0)
 			text_wrapf(stdout, SENTENCE_INDENT, "%s: %s",
 				   sidepool_value(r, row, (size_t)name),
@@ -295,13 +333,16 @@ int view_status(const struct sidepool_reply *reply)
 	char up[16];
 	int status;
 
-	duration_print(strtoull(field(d, "uptime_ms"), NULL, 10) * 1000, up);
-	printf("sidepoold %s, pid %s, up %s%s\n", field(d, "daemon_version"), field(d, "pid"), up,
-	       strcmp(field(d, "draining"), "t") == 0 ? ", draining" : "");
-	printf("%s of %s connections (budget %s), %s clients, %s requests, %llu MiB\n\n",
-	       field(d, "connections"), field(d, "budget_in_force"), field(d, "budget"),
-	       field(d, "clients"), field(d, "requests_total"),
-	       strtoull(field(d, "memory_bytes"), NULL, 10) >> 20);
+	duration_print_ms(strtoull(field(d, "uptime_ms"), NULL, 10), up);
+	text_wrapf(stdout, SENTENCE_INDENT, "sidepoold %s, pid %s, up %s%s",
+		   field(d, "daemon_version"), field(d, "pid"), up,
+		   strcmp(field(d, "draining"), "t") == 0 ? ", draining" : "");
+	text_wrapf(stdout, SENTENCE_INDENT,
+		   "%s of %s connections (budget %s), %s clients, %s requests, %llu MiB",
+		   field(d, "connections"), field(d, "budget_in_force"), field(d, "budget"),
+		   field(d, "clients"), field(d, "requests_total"),
+		   strtoull(field(d, "memory_bytes"), NULL, 10) >> 20);
+	putchar('\n');
 	status = view_table(p, SIDEPOOL_TABLE_POOLS);
 	put_reasons(p);
 	for (size_t row = 0; row < sidepool_nrows(warnings); row++)

@@ -10,6 +10,7 @@ enum view_kind {
 	VIEW_TEXT = 0,
 	VIEW_PLACE, /* a text that says most at its end: a file and a line */
 	VIEW_NUMBER,
+	VIEW_ID, /* a number that people type again: shown to its last digit */
 	VIEW_MS, /* a length of time in milliseconds */
 	VIEW_US,
 };
@@ -20,8 +21,10 @@ struct view_column {
 	enum view_kind kind;
 };
 
-/* Prints the chosen columns of a result; texts are cut where the table would be wider than 80.
- * Returns an exit status. */
+/*
+ * Prints the chosen columns of a result. Where the table would be wider than 80, texts are cut, then
+ * numbers told in thousands and millions, then texts cut to less. Returns an exit status.
+ */
 int view_print(const struct sidepool_result *result, const struct view_column *columns, size_t n);
 
 /* The table of that name, with the columns that people look for. */
