@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The examples: configurations that the daemon accepts, a container image, a pod."""
+import copy
 import os
 import pathlib
 import re
 import subprocess
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -60,6 +62,49 @@ def pod():
     documents = {d["kind"]: d for d in yaml.safe_load_all((TOP / "deploy/kubernetes/sidecar.yaml").read_text())}
     assert set(documents) == {"Secret", "ConfigMap", "Deployment"}
     return documents
+
+
+# The first version that has native sidecars by default, and the last of this package of schemas.
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_kubernetes_knows_all_of_it(pod, version):
+    for document in pod.values():
+        assert kubernetes_validate.validate(document, version, strict=True) == version
+
+
+def test_a_mistake_in_the_pod_would_be_found(pod):
+    def refused(change, version="1.29"):
+        document = copy.deepcopy(pod["Deployment"])
+        change(document["spec"]["template"]["spec"]["initContainers"][0])
+        with pytest.raises(kubernetes_validate.ValidationError):
+            kubernetes_validate.validate(document, version, strict=True)
+
+    refused(lambda sidecar: sidecar.update(restartpolicy="Always"))
+    refused(lambda sidecar: sidecar["startupProbe"].update(periodSeconds="1s"))
+    refused(lambda sidecar: None, version="1.27")  # there an init container has no restartPolicy
+
+
+def test_every_container_is_as_small_as_it_can_be(pod):
+    spec = pod["Deployment"]["spec"]["template"]["spec"]
+    assert spec["securityContext"]["runAsNonRoot"] and spec["automountServiceAccountToken"] is False
+    for container in [*spec["initContainers"], *spec["containers"]]:
+        context = container["securityContext"]
+        assert context["runAsUser"] > 10000 and context["allowPrivilegeEscalation"] is False and context["readOnlyRootFilesystem"]
+        assert context["capabilities"] == {"drop": ["ALL"]} and "memory" in container["resources"]["limits"]
+
+
+def test_the_probes_are_commands_of_the_image(pod, sidepool):
+    """They fail where no daemon is, and not for how they are called; a probe lasts longer than its command."""
+    text = (TOP / "deploy/container/Containerfile").read_text()
+    assert re.search(r"^COPY --from=build /image/usr/bin/sidepool /usr/bin/$", text, re.M)
+    (sidecar,) = pod["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+    for probe in (sidecar["startupProbe"], sidecar["livenessProbe"]):
+        program, *arguments = probe["exec"]["command"]
+        done = subprocess.run([sidepool, *arguments], env={**os.environ, "SIDEPOOL_SOCKET": "/nowhere/rpc.sock"}, check=False, capture_output=True)
+        assert (program, done.returncode) == ("sidepool", 3), done.stderr
+        assert int(re.fullmatch(r"(\d+)s", arguments[arguments.index("--timeout") + 1])[1]) < probe["timeoutSeconds"]
+    volume = re.search(r"^VOLUME (\S+)$", text, re.M)[1]
+    assert {m["mountPath"] for m in sidecar["volumeMounts"] if m["name"] == "sidepool"} == {volume}
+    assert re.search(r'^ENTRYPOINT \["/usr/sbin/sidepoold"\]$', text, re.M) and "command" not in sidecar, "its arguments are the daemon's"
 
 
 def test_the_pods_configuration_is_accepted(pod, sidepoold, tmp_path):
