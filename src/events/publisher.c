@@ -8,9 +8,10 @@
  * with the last of the `buffer` that came behind it. So all subscribers together cost what one
  * does, however many and slow they are.
  *
- * A listener that has got stuck (stuck.h) is closed, with the connections that it has accepted,
- * and another takes its place: libnng has no way to tell those who wait in it in vain from the
- * others. They connect anew, and the sequence numbers tell them what they missed.
+ * What is known to make libnng's listener stop accepting is kept from it (leavers.h). One that has
+ * got stuck nevertheless (stuck.h) is closed, with the connections that it has accepted, and another
+ * takes its place: libnng has no way to tell those who wait in it in vain from the others. They
+ * connect anew, and the sequence numbers tell them what they missed.
  */
 #include "events/publisher.h"
 
@@ -28,6 +29,7 @@
 #include <nng/nng.h>
 #include <nng/protocol/pubsub0/pub.h>
 
+#include "events/leavers.h"
 #include "events/stuck.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -186,6 +188,7 @@ int publisher_new(struct publisher **ret_publisher, const struct publisher_setti
 	if (!p)
 		return err_raise(-ENOMEM);
 	(void)snprintf(p->url, sizeof(p->url), "ipc://%s", s->path);
+	leavers_at(s->path);
 	stuck_init(&p->stuck);
 	r = start(p, s);
 	if (r != 0) {

@@ -72,16 +72,17 @@ static int send_probe(const char *path)
 bool stuck_check(struct stuck *s, int listener, const char *path)
 {
 	uint64_t accepted, failed;
-	bool stuck;
 
 	if (!read_counters(listener, &accepted, &failed))
 		return false;
-	stuck = s->probe >= 0 && accepted == s->accepted;
+	if (s->probe >= 0 && accepted == s->accepted)
+		return ++s->n_waited >= STUCK_CHECKS;
 	stuck_deinit(s);
+	s->n_waited = 0;
 	s->suspected = failed != s->failed || (s->suspected && accepted == s->accepted);
 	s->accepted = accepted;
 	s->failed = failed;
-	if (s->suspected && !stuck)
+	if (s->suspected)
 		s->probe = send_probe(path);
-	return stuck;
+	return false;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Notifications for any number of processes over one connection, and what happens to a pool, on the events socket."""
+import contextlib
 import os
 import select
 import stat
@@ -363,7 +364,8 @@ def test_a_database_that_goes_and_comes_is_told(wire, sub, pg):
     pg.stop("immediate")
     try:
         event = sub.receive("event/main/breaker").breaker
-        assert event.to == 2 and event.reason and not event.by_hand
+        # Half-open at once where a turn of the daemon takes as long as the first pause.
+        assert event.to in (2, 3) and event.reason and not event.by_hand
         health = sub.receive("event/main/health").health
         assert health.check.name == "database main" and health.check.level == 3 and health.level == 3 and health.check.advice
     finally:
@@ -485,12 +487,11 @@ def test_by_default_the_daemon_works_without_it(make_daemon, pg):
 
 
 def test_peers_that_leave_at_once_do_not_deafen_the_socket(daemon, wire, pg):
-    """libnng 1.5.2 accepts nobody any more after some of these: it is found out, and mended."""
+    """libnng 1.5.2 would accept nobody any more after some of these, and never let go of who connects then."""
     import socket
 
-    for _ in range(50):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.connect(str(daemon.dir / "events.sock"))
+    path = str(daemon.dir / "events.sock")
+    greeting = bytes([0]) + b"SP" + bytes([0, 0, 0x21, 0, 0])
 
     def hears():
         try:
@@ -500,7 +501,19 @@ def test_peers_that_leave_at_once_do_not_deafen_the_socket(daemon, wire, pg):
         except OSError:
             return None
 
+    wait_until("a subscriber is heard", hears)
+    before = daemon.fds()
+    for _ in range(10):
+        with contextlib.ExitStack() as stay:
+            for _ in range(20):
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(path)
+                s = stay.enter_context(socket.socket(socket.AF_UNIX))
+                s.connect(path)
+                s.send(greeting)
     wait_until("a new subscriber is heard", hears)
+    wait_until("all their descriptors are closed", lambda: daemon.fds() <= before)
+    assert "made anew" not in daemon.log()
 
 
 def test_events_buffer_is_reloaded(daemon, wire):
