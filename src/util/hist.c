@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Values below HIST_STEPS have a bucket each. Above, the bucket is given by the position of the
- * highest bit and the HIST_STEPS_LOG2 bits behind it. Invariant: `count` is the sum of all buckets.
- */
+/* Invariant: `count` is the sum of all buckets. */
 #include "util/hist.h"
 
 #include "util/macro.h"
 
-static unsigned bucket_of(uint64_t value)
+/* The highest value that the bucket can have. */
+static uint64_t most(const struct hist *h, unsigned bucket)
 {
-	unsigned shift;
-
-	if (value < HIST_STEPS)
-		return (unsigned)value;
-	if (value >> HIST_OCTAVES)
-		return HIST_BUCKETS - 1;
-	shift = 63 - HIST_STEPS_LOG2 - (unsigned)__builtin_clzll(value);
-	return HIST_STEPS * shift + (unsigned)(value >> shift);
-}
-
-/* The highest value that falls into the bucket. */
-static uint64_t bound_of(unsigned bucket)
-{
-	unsigned shift;
-
-	if (bucket < 2 * HIST_STEPS)
-		return bucket;
-	shift = bucket / HIST_STEPS - 1;
-	return ((uint64_t)(HIST_STEPS + bucket % HIST_STEPS + 1) << shift) - 1;
+	if (bucket == HIST_BUCKETS - 1)
+		return h->max;
+	return MIN(h->max, buckets_bound(bucket, HIST_STEPS_LOG2));
 }
 
 void hist_add(struct hist *h, uint64_t value)
@@ -35,27 +17,19 @@ void hist_add(struct hist *h, uint64_t value)
 	h->count++;
 	h->sum += value;
 	h->max = MAX(h->max, value);
-	h->buckets[bucket_of(value)]++;
+	h->buckets[buckets_index(value, HIST_STEPS_LOG2, HIST_OCTAVES)]++;
 }
 
 uint64_t hist_quantile(const struct hist *h, double q)
 {
 	double wanted = q * (double)h->count;
-	uint64_t seen = 0;
 
-	if (h->count == 0)
-		return 0;
-	for (unsigned i = 0; i < HIST_BUCKETS - 1; i++) {
-		seen += h->buckets[i];
-		if (seen > 0 && (double)seen >= wanted)
-			return MIN(bound_of(i), h->max);
-	}
-	return h->max;
+	return MIN(buckets_reach(h->buckets, HIST_BUCKETS, HIST_STEPS_LOG2, wanted), h->max);
 }
 
 uint64_t hist_count_to(const struct hist *h, uint64_t bound)
 {
-	unsigned last = bucket_of(bound);
+	unsigned last = buckets_index(bound, HIST_STEPS_LOG2, HIST_OCTAVES);
 	uint64_t seen = 0;
 
 	for (unsigned i = 0; i <= last; i++)
@@ -79,7 +53,7 @@ void hist_since(const struct hist *h, const struct hist *before, struct hist *re
 		ret_since->buckets[i] = h->buckets[i] - before->buckets[i];
 		ret_since->count += ret_since->buckets[i];
 		if (ret_since->buckets[i])
-			ret_since->max = i == HIST_BUCKETS - 1 ? h->max : MIN(h->max, bound_of(i));
+			ret_since->max = most(h, i);
 	}
 }
 
@@ -93,7 +67,7 @@ void hist_halve(struct hist *h)
 		h->buckets[i] /= 2;
 		h->count += h->buckets[i];
 		if (h->buckets[i])
-			max = i == HIST_BUCKETS - 1 ? h->max : MIN(h->max, bound_of(i));
+			max = most(h, i);
 	}
 	h->max = max;
 }

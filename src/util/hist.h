@@ -8,11 +8,13 @@
 
 #include <stdint.h>
 
+#include "util/buckets.h"
+
 enum {
 	HIST_STEPS_LOG2 = 3,
 	HIST_STEPS = 1 << HIST_STEPS_LOG2,
 	HIST_OCTAVES = 36, /* up to 2^36 us: 19 hours; all above is counted there */
-	HIST_BUCKETS = HIST_STEPS * (HIST_OCTAVES - HIST_STEPS_LOG2 + 1),
+	HIST_BUCKETS = BUCKETS(HIST_STEPS_LOG2, HIST_OCTAVES),
 };
 
 struct hist {

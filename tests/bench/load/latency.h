@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A histogram of nanoseconds in the manner of HdrHistogram: each power of two is cut into
- * LATENCY_STEPS equal buckets, so that a quantile is at most 1/LATENCY_STEPS too high. Recording
- * allocates nothing and costs a few instructions.
+ * A histogram of nanoseconds, finer than the daemon's of util/hist.h, and with the deviation: a
+ * quantile is at most 1/LATENCY_STEPS too high. Recording allocates nothing and costs a few
+ * instructions.
  */
 
 #include <stdint.h>
+
+#include "util/buckets.h"
 
 enum {
 	LATENCY_STEPS_LOG2 = 6,
 	LATENCY_STEPS = 1 << LATENCY_STEPS_LOG2,
 	LATENCY_OCTAVES = 40, /* up to 2^40 ns: 18 minutes; all above is counted there */
-	LATENCY_BUCKETS = LATENCY_STEPS * (LATENCY_OCTAVES - LATENCY_STEPS_LOG2 + 1),
+	LATENCY_BUCKETS = BUCKETS(LATENCY_STEPS_LOG2, LATENCY_OCTAVES),
 };
 
 struct latency {
