@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
+#include "util/hash.h"
 
 struct counted_topic {
 	uint64_t sequence; /* the last that is accounted for */
@@ -46,6 +46,10 @@ int counted_begin(struct counted_topics *t, const char *name, uint64_t sequence)
 	c->sequence = sequence;
 	forget_oldest(t);
 	HASH_ADD_STR(t->by_name, name, c);
+	if (!hash_took(c, hh)) {
+		free(c);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
