@@ -141,6 +141,21 @@ WRAP_WRITE(sendto,
 	   (int fd, const void *data, size_t n, int flags, __CONST_SOCKADDR_ARG to, socklen_t len),
 	   (fd, data, n, flags, to, len))
 WRAP_WRITE(sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
+/* What is kept in files: the journal of submitted writes. */
+WRAP(ssize_t, pwrite, (int fd, const void *data, size_t n, off_t at), (fd, data, n, at),
+     FAILING_WRITE, ENOSPC, -1)
+WRAP(ssize_t, pwrite64, (int fd, const void *data, size_t n, off64_t at), (fd, data, n, at),
+     FAILING_WRITE, ENOSPC, -1)
+WRAP(int, fsync, (int fd), (fd), FAILING_WRITE, EIO, -1)
+WRAP(int, fdatasync, (int fd), (fd), FAILING_WRITE, EIO, -1)
+WRAP(int, ftruncate, (int fd, off_t n), (fd, n), FAILING_WRITE, EIO, -1)
+WRAP(int, ftruncate64, (int fd, off64_t n), (fd, n), FAILING_WRITE, EIO, -1)
+WRAP(int, rename, (const char *from, const char *to), (from, to), FAILING_WRITE, ENOSPC, -1)
+WRAP(ssize_t, pread, (int fd, void *data, size_t n, off_t at), (fd, data, n, at), FAILING_READ, EIO,
+     -1)
+WRAP(ssize_t, pread64, (int fd, void *data, size_t n, off64_t at), (fd, data, n, at), FAILING_READ,
+     EIO, -1)
+
 WRAP_READ(read, (int fd, void *data, size_t n), (fd, data, n))
 WRAP_READ(readv, (int fd, const struct iovec *parts, int n), (fd, parts, n))
 WRAP_READ(recv, (int fd, void *data, size_t n, int flags), (fd, data, n, flags))

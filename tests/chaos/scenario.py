@@ -225,8 +225,7 @@ def a_listener_that_leaves(stage):
 def backends_lost(stage):
     """Connections are made anew."""
     stage.pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'sidepool%%'")
-    with stage.wire() as w:
-        wait_until("it has connections again", lambda: stage.answers(w), stage.patience)
+    wait_until("it has connections again", stage.answers, stage.patience)
 
 
 @step

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A daemon whose calls fail, one at a time, and what has to be true whatever fails: it goes on serving, nobody but the one
 concerned is told of it, and it leaves with 0 and without a leak."""
+import contextlib
 import itertools
 import subprocess
 
@@ -19,6 +20,8 @@ class Violation(Exception):
 
 
 class Stage:
+    journal = None  # of submitted writes
+
     def __init__(self, pg, failing, patience=10):
         self.pg, self.failing, self.patience = pg, failing, patience
         self.numbers = itertools.count(1)
@@ -36,10 +39,11 @@ class Stage:
     def http(self):
         return self.daemon.dir / "http.sock"
 
-    def answers(self, wire):
+    def answers(self):
         try:
-            return wire.values("SELECT 1") == [("1",)]
-        except Failed:
+            with self.wire() as w:
+                return w.values("SELECT 1") == [("1",)]
+        except REFUSALS:
             return False
 
     def status(self):
@@ -51,8 +55,28 @@ class Stage:
 
     # -- the daemon
 
+    def config(self):
+        return CONFIG
+
+    def prepare(self):
+        """Before one is launched whose start fails."""
+
+    def check_left(self):
+        """It is ready: what the one before has left is done."""
+
+    def check_next(self):
+        """It has left."""
+
+    @contextlib.contextmanager
+    def work(self):
+        """What is under way when it is told to leave."""
+        with self.wire() as w:
+            w.send(w.query_request("SELECT pg_sleep(0.05)"))
+            w.lease(begin=True)
+            yield
+
     def launch(self):
-        self.daemon = Daemon(self.pg.url(), config=CONFIG, env=self.failing.environment())
+        self.daemon = Daemon(self.pg.url(), config=self.config(), env=self.failing.environment())
         return self.daemon.launch()
 
     def await_start(self):
