@@ -62,8 +62,14 @@ def again(daemon):
     daemon.notify.wait("READY=1", ready + 1)
 
 
+def unfinished(wire):
+    """Of one moment: between two of them a write that runs may go back to those that wait."""
+    state = queue(wire).submit
+    return state.waiting + state.running
+
+
 def drained(wire):
-    wait_until("the submit queue is empty", lambda: queue(wire).submit.waiting + queue(wire).submit.running == 0)
+    wait_until("the submit queue is empty", lambda: unfinished(wire) == 0)
 
 
 def test_it_is_accepted_and_run(wire, pg):
