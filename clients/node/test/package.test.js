@@ -6,6 +6,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import ts from "typescript";
 import * as exceptions from "../suites/exceptions.js";
 import { ProgramFolder } from "./lib/program-folder.js";
 
@@ -70,6 +71,16 @@ test("the version is the one that the client tells", async () => {
 test("the types compile, strictly, and @types/pg's can be had from them", async () => {
   const { error, output } = await tool("tsc", ["-p", "test/types"]);
   assert.equal(error, null, output);
+});
+
+test("every name of @types/pg is one of ours", () => {
+  const files = ["node_modules/@types/pg/index.d.ts", "types/pg.d.cts"].map((name) => path.join(PACKAGE, name));
+  const program = ts.createProgram(files, { module: ts.ModuleKind.NodeNext, types: ["node"], noLib: true });
+  const checker = program.getTypeChecker();
+  const [theirs, ours] = files.map((file) =>
+    checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file))).map((symbol) => symbol.name));
+  assert.ok(theirs.length > 30, theirs.join());
+  assert.deepEqual(theirs.filter((name) => !ours.includes(name)), []);
 });
 
 test("the sources have no name that is not there, and override nothing by another thing", async () => {

@@ -137,6 +137,35 @@ export type TransactionStatus = "I" | "T" | "E" | null;
 export function escapeIdentifier(str: string): string;
 export function escapeLiteral(str: string): string;
 
+export interface QueryParse {
+  name: string;
+  text: string;
+  types: string[];
+}
+
+export interface BindConfig {
+  portal?: string | undefined;
+  statement?: string | undefined;
+  binary?: string | undefined;
+  values?: Array<Buffer | null | undefined | string> | undefined;
+  valueMapper?: ((param: any, index: number) => any) | undefined;
+}
+
+export interface ExecuteConfig {
+  portal?: string | undefined;
+  rows?: string | undefined;
+}
+
+export interface MessageConfig {
+  type: string;
+  name?: string | undefined;
+}
+
+/** A type alone, as in @types/pg: no class of this name is exported. */
+export interface Events extends EventEmitter {
+  on(event: "error", listener: (err: Error, client: Client) => void): this;
+}
+
 /** What queries of other packages are submitted to: the protocol's steps, carried out by the daemon. */
 export class Connection extends EventEmitter {
   readonly stream: Duplex;
@@ -339,11 +368,15 @@ export const types: {
   builtins: Readonly<Record<string, number>>;
 };
 
-export const defaults: ClientConfig & {
+export interface Defaults extends ClientConfig {
   poolSize?: number | undefined;
+  poolIdleTimeout?: number | undefined;
+  reapIntervalMillis?: number | undefined;
+  binary?: boolean | undefined;
   parseInt8?: boolean | undefined;
   parseInputDatesAsUTC?: boolean | undefined;
-};
+}
+export const defaults: Defaults & ClientConfig;
 
 export const utils: {
   prepareValue(value: any): string | Buffer | null;
@@ -352,4 +385,5 @@ export const utils: {
   escapeLiteral: typeof escapeLiteral;
 };
 
-export const native: null;
+/** Always null: there is no native binding. */
+export const native: typeof import("./pg.cjs") | null;

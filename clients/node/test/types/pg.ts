@@ -27,3 +27,10 @@ export async function results(): Promise<void> {
   client.on("notification", (message) => message.payload);
   await using disposed = new Client();
 }
+
+/** The default export is a namespace of types too, as @types/pg's is. */
+export async function byNamespace(config: sidepool.PoolConfig): Promise<sidepool.QueryResult<Row>> {
+  const one: sidepool.PoolClient = await new sidepool.Pool(config).connect();
+  const failed = (error: unknown): error is sidepool.DatabaseError => error instanceof sidepool.DatabaseError;
+  return one.query<Row>("select 1 as id").catch((error) => (failed(error) ? Promise.reject(error.detail) : Promise.reject(error)));
+}
