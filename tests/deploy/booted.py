@@ -72,6 +72,10 @@ class Booted:
         """The process that is number 1 there."""
         return next(iter(processes.children(self.process.pid)), None)
 
+    def path(self, name):
+        """A file as it is there, where /run, among others, is not that of the folder."""
+        return pathlib.Path(f"/proc/{self.first()}/root") / name
+
     def is_running(self):
         return self.first() and self.run("systemctl", "is-system-running")[1].strip() in ("running", "degraded")
 

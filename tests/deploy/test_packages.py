@@ -283,7 +283,7 @@ def test_the_service_under_systemd(root, machine):
     # HTTP by its own socket: asking starts the service.
     assert machine.run("systemctl", "stop", "sidepool.service")[0] == 0
     assert machine.run("systemctl", "enable", "--now", "sidepool-http.socket")[0] == 0
-    answer = asked_by_http(root.folder / "run/sidepool/http.sock")
+    answer = asked_by_http(machine.path("run/sidepool/http.sock"))
     assert answer.startswith(b"HTTP/1.1 200 ") and b"Healthy" in answer
     assert machine.run("sidepool", "query", "--csv", "select 44 as n") == (0, "n\n44\n")
     assert machine.run("systemctl", "stop", "sidepool.service", "sidepool.socket", "sidepool-http.socket")[0] == 0
