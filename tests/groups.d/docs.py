@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""the examples and commands of README.md, and the links of all pages"""
+"""the examples of README.md, the commands of all pages, and their links"""
 
 ORDER = 56
 NEEDS = "tests/docs"
