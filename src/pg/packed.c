@@ -140,15 +140,11 @@ void pg_params_deinit(struct pg_params *p)
 	p->memory = NULL;
 }
 
-size_t pg_packed_bytes(const struct pg_result *result)
+size_t pg_packed_bytes_most(const struct pg_result *result)
 {
-	int rows = PQntuples(result), columns = PQnfields(result);
-	size_t n = (size_t)rows * (size_t)columns * LENGTH_BYTES;
+	size_t rows = (size_t)PQntuples(result), columns = (size_t)PQnfields(result);
 
-	for (int row = 0; row < rows; row++)
-		for (int column = 0; column < columns; column++)
-			n += (size_t)PQgetlength(result, row, column);
-	return n;
+	return PQresultMemorySize(result) + rows * columns * LENGTH_BYTES;
 }
 
 static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row, int column)

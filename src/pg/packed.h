@@ -35,8 +35,11 @@ void pg_params_next(struct pg_params *p);
 
 void pg_params_deinit(struct pg_params *p);
 
-/* Bytes that the rows of `result` take when packed. */
-size_t pg_packed_bytes(const struct pg_result *result);
+/*
+ * What the rows of `result` take at most when packed: all that libpq has for them, which is told at
+ * once, where to add up the values takes as long as to copy them.
+ */
+size_t pg_packed_bytes_most(const struct pg_result *result);
 
-/* Packs all rows of `result` to `out`, which has room for pg_packed_bytes(). Returns the end. */
+/* Packs all rows of `result` to `out`, which has room for pg_packed_bytes_most(). Returns the end. */
 uint8_t *pg_pack_rows(uint8_t *out, const struct pg_result *result);

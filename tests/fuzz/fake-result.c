@@ -94,6 +94,11 @@ int PQgetlength(const PGresult *r, int row, int column)
 	return is_there(r, row, column) ? (int)strlen(r->value) : 0;
 }
 
+size_t PQresultMemorySize(const PGresult *r)
+{
+	return (size_t)r->n_rows * (size_t)r->n_columns * (strlen(r->value) + 1);
+}
+
 int PQgetisnull(const PGresult *r, int row, int column)
 {
 	return !is_there(r, row, column);
