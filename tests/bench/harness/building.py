@@ -7,7 +7,7 @@ import subprocess
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("SIDEPOOL_BUILD", TOP / "build"))
-TARGETS = ("src/sidepoold", "tests/bench/sidepool-bench")
+TARGETS = ("src/sidepoold", "tests/bench/sidepool-bench", "tests/bench/bench-relay")
 
 
 def release():

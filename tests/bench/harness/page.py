@@ -5,7 +5,7 @@ import html
 
 from figures import Spread, latency, number
 
-COLOURS = {"sidepool": "var(--ours)", "pgbouncer": "var(--theirs)", "direct": "var(--direct)"}
+COLOURS = {"sidepool": "var(--ours)", "pgbouncer": "var(--theirs)", "direct": "var(--direct)", "relay": "var(--direct)"}
 LINE, LEFT, WIDTH, RIGHT = 26, 270, 380, 300  # pixels: a variant's height, its name, its bar, its figures
 
 STYLE = """

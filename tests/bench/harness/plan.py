@@ -5,6 +5,7 @@ A row is a figure of ours divided by the best of its rivals' figures. Variants m
 """
 
 import dataclasses
+import functools
 import typing
 
 import loads
@@ -55,7 +56,8 @@ def few_clients(stage):
         name = f"select_c{clients}"
         what = f"{clients} client{'s' if clients > 1 else ''}, one-row SELECT by key, against PgBouncer"
         ours = stage.ours(name, "select", clients=clients)
-        rows.append(Row(name, what, 1.25, ours, stage.bounced(name, clients=clients), [stage.direct(name, clients=clients)]))
+        shown = [stage.direct(name, clients=clients), stage.relayed(name, clients=clients)]
+        rows.append(Row(name, what, 1.25, ours, stage.bounced(name, clients=clients), shown))
     return rows
 
 
@@ -86,14 +88,26 @@ def beside_idle(stage):
     return Variant("idle_10k/sidepool", f"sidepool beside {IDLE_CLIENTS:,} idle clients", "sidepool", load)
 
 
+def half_of(load):
+    """A rate that both sides can keep up with: half of what this load does when it is not held back. Tried once."""
+
+    @functools.cache
+    def rate():
+        return int(load(1).rate / 2)
+
+    return rate
+
+
 def beside_long(stage):
-    """What a short statement waits for behind a long one: the price of pipelining."""
+    """What a short statement waits for behind a long one: the price of pipelining. Both sides are offered the same: without a rate
+    the one that does more would have more long ones to wait for."""
     rows = []
     for workload, what in (("mixed", "has another text"), ("hidden", "has the same text")):
         name = f"blocking_{workload}"
-        ours = stage.ours(name, workload, clients=64)
-        alone = stage.bench(workload, stage.unpipelined, clients=64)
-        rival = Variant(f"{name}/unpipelined", "sidepool, pipeline = off", "sidepool", with_cpu(stage.unpipelined, alone))
+        offered = half_of(stage.bench(workload, stage.unpipelined, clients=64))
+        ours = Variant(f"{name}/sidepool", "sidepool", "sidepool", stage.offered(workload, stage.daemon, offered))
+        alone = stage.offered(workload, stage.unpipelined, offered)
+        rival = Variant(f"{name}/unpipelined", "sidepool, pipeline = off", "sidepool", alone)
         what = f"p99 of short statements where one in 100 takes 5 ms and {what}, against pipeline = off"
         rows.append(Row(name, what, 1.5, ours, [rival], most=True, figure=p99))
     return rows

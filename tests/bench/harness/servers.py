@@ -146,6 +146,39 @@ class Bouncer:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+class Relay:
+    """Nothing but copying, between each client and a connection of its own (relay.c)."""
+
+    PORT = 6432  # names the socket alone
+
+    def __init__(self, database, build):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-relay-", dir="/tmp"))
+        self.command = [build / "tests" / "bench" / "bench-relay", self.socket(), database.data / f".s.PGSQL.{database.port}"]
+        self.process = None
+
+    def socket(self):
+        return self.dir / f".s.PGSQL.{self.PORT}"
+
+    def start(self):
+        self.process = processes.launch(list(map(str, self.command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        wait_until("the relay listens", lambda: self.socket().exists() or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"bench-relay ended with {self.process.returncode}")
+        return self
+
+    def pid(self):
+        return self.process.pid
+
+    def target(self):
+        return {"host": str(self.dir), "port": self.PORT, "user": "postgres", "dbname": "test"}
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
 class Sidepool(daemon.Daemon):
     """sidepoold, with fewer connections than PgBouncer has."""
 

@@ -24,7 +24,7 @@ class Variant:
 
     key: str
     label: str
-    contestant: str  # direct, pgbouncer, sidepool
+    contestant: str  # direct, relay, pgbouncer, sidepool
     run: typing.Callable  # (seconds) -> Sample
 
 
@@ -61,6 +61,9 @@ class Stage:
                     bouncer = servers.Bouncer(self.database, path, mode)
                     self.stack.callback(bouncer.close)
                     self.bouncers.append(bouncer.start())
+            self.relay = servers.Relay(self.database, self.build)
+            self.stack.callback(self.relay.close)
+            self.relay.start()
             self.daemon = self.stack.enter_context(self.new_daemon())
             self.unpipelined = self.stack.enter_context(self.new_daemon(pool={"pipeline": "off"}))
         except BaseException:
@@ -88,6 +91,10 @@ class Stage:
         options.setdefault("scale", self.scale)
         return lambda seconds: loads.sidepool_bench(self.build, workload, seconds, target=target, **options)
 
+    def offered(self, workload, daemon, rate):
+        """So many a second for the daemon, whether it answers in time or not (64 clients); `rate` is a function."""
+        return with_cpu(daemon, lambda seconds: self.bench(workload, daemon, clients=64, rate=rate())(seconds))
+
     # ---- loads of C: sidepool-bench and pgbench ----
 
     def ours(self, family, workload, **options):
@@ -96,6 +103,10 @@ class Stage:
     def direct(self, family, **options):
         target = self.database.target()
         return Variant(f"{family}/direct", "PostgreSQL direct", "direct", lambda seconds: loads.pgbench(target, seconds, **options))
+
+    def relayed(self, family, **options):
+        load = with_cpu(self.relay, lambda seconds: loads.pgbench(self.relay.target(), seconds, **options))
+        return Variant(f"{family}/relay", "a bare relay, which only copies", "relay", load)
 
     def through(self, family, bouncer, protocol, **options):
         name, label = name_of(bouncer, protocol)
