@@ -84,6 +84,18 @@ def test_numerics_of_all_shapes(conn, b):
     assert nan.is_nan()
 
 
+def test_numerics_to_their_limits(conn, b):
+    """Linear work, and no limit of Python's own on digits."""
+    b("v numeric")
+    rows = [(Decimal("9" * 131_072 + "." + "9" * 16_383),), (Decimal("-1E+131071"),), (Decimal("1E-16383"),), (Decimal("0E-16383"),), (Decimal("-0"),)]
+    write(conn, b, ["numeric"], rows)
+    assert [str(v) for (v,) in read(conn, b, ["numeric"])] == [str(v) for (v,) in conn.execute(f"SELECT v FROM {b}")]
+    assert conn.execute(f"SELECT v FROM {b}").fetchall() == rows
+    for text in ("1E+131072", "1E+999999", "1E-16384", "0E-16384"):
+        with pytest.raises(sidepool.DataError, match="digits"), conn.transaction():
+            write(conn, b, ["numeric"], [(Decimal(text),)])
+
+
 def test_many_rows_in_pieces(conn, b):
     b("id int, x text, at timestamptz")
     at = dt.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=dt.timezone.utc)

@@ -15,13 +15,14 @@ from .range import Multirange, Range
 _I2, _I4, _I8 = struct.Struct(">h"), struct.Struct(">i"), struct.Struct(">q")
 _U2, _U4, _U8 = struct.Struct(">H"), struct.Struct(">I"), struct.Struct(">Q")
 _F4, _F8 = struct.Struct(">f"), struct.Struct(">d")
-_ARRAY, _INTERVAL, _TIMETZ, _NUMERIC = struct.Struct(">iiI"), struct.Struct(">qii"), struct.Struct(">qi"), struct.Struct(">hhHh")
+_ARRAY, _INTERVAL, _TIMETZ, _NUMERIC = struct.Struct(">iiI"), struct.Struct(">qii"), struct.Struct(">qi"), struct.Struct(">HhHh")
 _NULL = b"\xff\xff\xff\xff"
 _DAY_US = 86_400_000_000
 _EPOCH, _EPOCH_DAY = datetime(2000, 1, 1), date(2000, 1, 1).toordinal()
 _EPOCH_UTC = _EPOCH.replace(tzinfo=timezone.utc)
 _US = timedelta(microseconds=1)
 _NUMERIC_SIGNS = {0xC000: Decimal("NaN"), 0xD000: Decimal("Infinity"), 0xF000: Decimal("-Infinity")}
+_NUMERIC_WHOLE, _NUMERIC_SCALE = 131_072, 16_383
 _EMPTY, _LOWER_INC, _UPPER_INC, _LOWER_INF, _UPPER_INF = 1, 2, 4, 8, 16
 _NUMBERS = {
     "int2": _I2, "int4": _I4, "int8": _I8, "oid": _U4, "xid": _U4, "cid": _U4, "xid8": _U8, "float4": _F4, "float8": _F8,
@@ -48,13 +49,9 @@ def load_numeric(data):
     count, weight, sign, scale = _NUMERIC.unpack_from(data)
     if sign in _NUMERIC_SIGNS:
         return _NUMERIC_SIGNS[sign]
-    number = 0
-    for digit in struct.unpack_from(f">{count}h", data, 8):
-        number = number * 10_000 + digit
-    exponent = 4 * (weight + 1 - count)  # of the last digit
-    shift = exponent + scale
-    number = number * 10**shift if shift >= 0 else number // 10**-shift  # digits beyond the scale are zeros
-    return Decimal((int(sign == 0x4000), tuple(map(int, str(number))), -scale))
+    digits = "".join(["%04d" % group for group in struct.unpack_from(f">{count}h", data, 8)])
+    length = max(1, 4 * (weight + 1) + scale)  # digits beyond the scale are zeros
+    return Decimal(f"{'-' if sign else ''}{digits.ljust(length, '0')[:length]}E{-scale}")
 
 
 def dump_numeric(value):
@@ -63,16 +60,16 @@ def dump_numeric(value):
         sign = 0xC000 if value.is_nan() else 0xD000 if value > 0 else 0xF000
         return _NUMERIC.pack(0, 0, sign, 0)
     negative, digits, exponent = value.as_tuple()
-    number = int("".join(map(str, digits)))
     scale = max(0, -exponent)
-    number *= 10 ** (exponent + scale + -scale % 4)  # whole groups of four behind the point
-    groups = []
-    while number:
-        number, group = divmod(number, 10_000)
-        groups.append(group)
-    weight = len(groups) - 1 - (scale + 3) // 4 if groups else 0
-    groups.reverse()
-    return _NUMERIC.pack(len(groups), weight, 0x4000 if negative and groups else 0, scale) + struct.pack(f">{len(groups)}h", *groups)
+    if scale > _NUMERIC_SCALE or value and value.adjusted() >= _NUMERIC_WHOLE:
+        raise DataError(f"a numeric has up to {_NUMERIC_WHOLE} digits before the point and {_NUMERIC_SCALE} behind it")
+    if not value:
+        return _NUMERIC.pack(0, 0, 0, scale)
+    text = "".join(map(str, digits)) + "0" * (max(0, exponent) + -scale % 4)  # whole groups of four behind the point
+    text = "0" * (-len(text) % 4) + text
+    groups = [int(text[at : at + 4]) for at in range(0, len(text), 4)]
+    weight = len(groups) - 1 - (scale + 3) // 4
+    return _NUMERIC.pack(len(groups), weight, 0x4000 if negative else 0, scale) + struct.pack(f">{len(groups)}h", *groups)
 
 
 # -- dates and times
