@@ -2,6 +2,7 @@
 """Types both ways, exact, through a real server."""
 import datetime as dt
 import math
+import pickle
 import uuid
 from collections import OrderedDict
 from decimal import Decimal
@@ -74,7 +75,7 @@ def test_the_server_sees_what_it_would_write_itself(cur, type_name, value):
         (1, 21), (40000, 23), (2**40, 20), (2**70, 1700), (True, 16), (1.5, 701), (Decimal(1), 1700), (b"x", 17), (uuid.UUID(int=1), 2950),
         (dt.date(2026, 1, 1), 1082), (dt.datetime(2026, 1, 1), 1114), (dt.datetime(2026, 1, 1, tzinfo=UTC), 1184), (dt.time(1), 1083),
         (dt.timedelta(1), 1186), ([1, 2], 1005), ([1, 70000], 1007), ([1, 2**40], 1016), ([1.5], 1022), (ip_address("::1"), 869), (Jsonb(1), 3802),
-        (Json(1), 114), (Range(1, 2), 3904), (Range(1, 2**40), 3926), (Range(dt.date(2026, 1, 1), None), 3912),
+        (Json(1), 114), (Range(Decimal(1), Decimal(2)), 3906), (Multirange([Range(dt.date(2026, 1, 1), None)]), 4535), (Range(dt.date(2026, 1, 1), None), 3912),
     ],
 )
 def test_type_of_a_parameter(cur, value, oid):
@@ -242,6 +243,60 @@ def test_range_of_the_database(cur, pg):
         register_type(sidepool.fetch_type(cur.connection, name), mine.adapters)
     value = Range('a", (', "b\\", "[]")
     assert mine.execute("SELECT %s::textrange, %s::textmultirange", [value, Multirange([value])]).fetchone() == (value, Multirange([value]))
+
+
+def test_ranges_of_integers_fit_each_type(cur):
+    """There is no cast from int4range to int8range, so they go without a type."""
+    one, several = Range(1, 5), Multirange([Range(1, 5), Range(7, 2**31 - 1)])
+    got = cur.execute("SELECT int8range(1, 5) = %s, numrange(1, 5) = %s, 3 <@ %s::int4range, '{[1,5),[7,2147483647)}'::int8multirange = %s", [one, one, one, several])
+    assert got.fetchone() == (True, True, True, True)
+    assert cur.execute("SELECT %s::int8range[], %s::int8multirange[]", [[one, None], [several]]).fetchone() == ([one, None], [several])
+
+
+def test_ranges_that_do_not_say_their_type_among_others(cur):
+    values = [Range(empty=True), Range(dt.date(2026, 1, 1), None), Range()]
+    assert cur.execute("SELECT %s, %s", [values, [Multirange(), Multirange(values[1:2])]]).fetchone() == (values, [Multirange(), Multirange(values[1:2])])
+    with pytest.raises(sidepool.DataError, match="mixed"):
+        cur.execute("SELECT %s", [[*values, "x"]])
+
+
+def test_range_of_a_registered_type(cur, pg):
+    pg.sql("DROP TYPE IF EXISTS floats")
+    pg.sql("CREATE TYPE floats AS RANGE (subtype = float8)")
+    mine = cur.connection.cursor()
+    register_type(sidepool.fetch_type(cur.connection, "floats"), mine.adapters)
+    assert mine.execute("SELECT pg_typeof(%s)::text, %s", [Range(1.5, None), [Range(1.5, 2.5)]]).fetchone() == ("floats", [Range(1.5, 2.5)])
+
+
+def test_multirange_is_a_sequence_of_ranges():
+    several = Multirange([Range(10, 20), Range(30, 40), Range(50, 60)])
+    assert len(several) == 3 and several[-2] == Range(30, 40) and several[1:] == Multirange([Range(30, 40), Range(50, 60)])
+    several[1] = Range(31, 41)
+    several[2:] = [Range(51, 61)]
+    several.insert(0, Range(1, 2))
+    del several[1]
+    assert several == Multirange([Range(1, 2), Range(31, 41), Range(51, 61)]) and str(several) == "{[1, 2), [31, 41), [51, 61)}"
+    assert several != list(several) and pickle.loads(pickle.dumps(several)) == several and not Multirange() and repr(Multirange()) == "Multirange([])"
+    assert Multirange([Range(1, 2)]) < Multirange([Range(1, 3)]) <= Multirange([Range(1, 3)]) and Multirange([Range(2, 3)]) > Multirange([Range(1, 9)])
+
+
+@pytest.mark.parametrize("change", [lambda m: m.insert(0, 1), lambda m: Multirange([1]), lambda m: Multirange(m[0]), lambda m: m.__setitem__(0, "x"), lambda m: m.__setitem__(slice(0, 1), m[0])])
+def test_multirange_takes_nothing_else(change):
+    with pytest.raises(TypeError):
+        change(Multirange([Range(10, 20)]))
+
+
+def test_range_tells_its_bounds():
+    assert [str(r) for r in (Range(1, 5), Range(None, 5, "[]"), Range(empty=True))] == ["[1, 5)", "(None, 5]", "empty"]
+    assert Range(empty=True).bounds == "" and not Range(empty=True) and Range[int](1, 2).bounds == "[)" and Multirange[int]() == Multirange()
+    inside = {"[)": (1,), "(]": (2,), "()": (), "[]": (1, 2)}
+    for bounds, wanted in inside.items():
+        one = Range(1, 2, bounds)
+        assert tuple(n for n in (0, 1, 2, 3) if n in one) == wanted and (one.lower_inc, one.upper_inc) == (1 in wanted, 2 in wanted)
+        assert pickle.loads(pickle.dumps(one)) == one and hash(one) == hash(Range(1, 2, bounds))
+    assert 1 not in Range(empty=True) and 1 in Range() and Range(1, None) != Range(1, 5) and sorted([Range(2, 3), Range(), Range(1, 9)])[0] == Range()
+    with pytest.raises(ValueError):
+        Range(1, 2, "[}")
 
 
 def test_hstore(cur, pg):

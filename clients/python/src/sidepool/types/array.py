@@ -22,22 +22,24 @@ def array_text(dumped):
 
 
 def dump_list(value, adapters):
-    oids = set()
-    delimiters = set()
-    text = _dump(value, adapters, oids, delimiters)
+    oids, classes = set(), set()
+    text = _dump(value, adapters, oids, classes)
+    if len(classes) == 1 and len(oids) > 1:  # some of them do not say their type: an empty range
+        oids.discard(0)
     return Dumped(_array_oid(oids, adapters), text)
 
 
-def _dump(items, adapters, oids, delimiters):
+def _dump(items, adapters, oids, classes):
     parts = []
     for item in items:
         if item is None:
             parts.append(b"NULL")
         elif isinstance(item, list):
-            parts.append(_dump(item, adapters, oids, delimiters))
+            parts.append(_dump(item, adapters, oids, classes))
         else:
             dumped = adapters.dump(item)
             oids.add(dumped.oid)
+            classes.add(type(item))
             parts.append(b"NULL" if dumped.data is None else _quote(array_text(dumped)))
     _check_depth(items)
     delimiter = b";" if 603 in oids else b","

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Ranges and multiranges."""
 import re
+from collections.abc import Iterable, MutableSequence
 from functools import total_ordering
+from types import GenericAlias
 
 from ..adapt import Dumped
 from ..errors import DataError
 from .array import array_text
-from .numeric import INT2, INT4, INT8
 
 _BOUNDS = ("[)", "(]", "()", "[]")
 _RANGE = re.compile(
@@ -16,8 +17,7 @@ _RANGE = re.compile(
 _UNESCAPE = re.compile(rb'(?:\\(.)|"("))', re.S)
 _ESCAPE = re.compile(rb'(["\\])')
 _NEEDS_QUOTES = re.compile(rb'["\\,()\[\]{}\s]|^$')
-_OF_ELEMENT = {INT4: 3904, 1700: 3906, 1114: 3908, 1184: 3910, 1082: 3912, INT8: 3926}
-_MULTI_OF_ELEMENT = {INT4: 4451, 1700: 4532, 1114: 4533, 1184: 4534, 1082: 4535, INT8: 4536}
+_TEXT = 25
 
 
 @total_ordering
@@ -29,7 +29,8 @@ class Range:
     def __init__(self, lower=None, upper=None, bounds="[)", empty=False):
         if bounds not in _BOUNDS:
             raise ValueError(f"bound flags not valid: {bounds!r}")
-        self._lower = self._upper = self._bounds = None
+        self._lower = self._upper = None
+        self._bounds = ""
         if not empty:
             self._lower, self._upper = lower, upper
             self._bounds = ("(" if lower is None else bounds[0]) + (")" if upper is None else bounds[1])
@@ -37,11 +38,12 @@ class Range:
     lower = property(lambda self: self._lower)
     upper = property(lambda self: self._upper)
     bounds = property(lambda self: self._bounds)
-    isempty = property(lambda self: self._bounds is None)
-    lower_inf = property(lambda self: self._bounds is not None and self._lower is None)
-    upper_inf = property(lambda self: self._bounds is not None and self._upper is None)
-    lower_inc = property(lambda self: self._bounds is not None and self._bounds[0] == "[")
-    upper_inc = property(lambda self: self._bounds is not None and self._bounds[1] == "]")
+    isempty = property(lambda self: not self._bounds)
+    lower_inf = property(lambda self: bool(self._bounds) and self._lower is None)
+    upper_inf = property(lambda self: bool(self._bounds) and self._upper is None)
+    lower_inc = property(lambda self: self._bounds[:1] == "[")
+    upper_inc = property(lambda self: self._bounds[1:] == "]")
+    __class_getitem__ = classmethod(GenericAlias)
 
     def __contains__(self, x):
         if self.isempty:
@@ -80,12 +82,60 @@ class Range:
             return f"{type(self).__name__}(empty=True)"
         return f"{type(self).__name__}({self._lower!r}, {self._upper!r}, {self._bounds!r})"
 
+    def __str__(self):
+        return f"{self._bounds[0]}{self._lower}, {self._upper}{self._bounds[1]}" if self._bounds else "empty"
 
-class Multirange(list):
-    """A list of Ranges."""
+
+class Multirange(MutableSequence):
+    """A sequence of Ranges. It is no list: in one it stands for itself."""
+
+    __class_getitem__ = classmethod(GenericAlias)
+    __hash__ = None
+
+    def __init__(self, items=()):
+        self._ranges = [_checked(item) for item in items]
+
+    def __len__(self):
+        return len(self._ranges)
+
+    def __getitem__(self, index):
+        found = self._ranges[index]
+        return type(self)(found) if isinstance(index, slice) else found
+
+    def __setitem__(self, index, value):
+        if not isinstance(index, slice):
+            self._ranges[index] = _checked(value)
+        elif isinstance(value, Iterable):
+            self._ranges[index] = [_checked(item) for item in value]
+        else:
+            raise TypeError("what is assigned to a slice of a Multirange has to be iterable")
+
+    def __delitem__(self, index):
+        del self._ranges[index]
+
+    def insert(self, index, value):
+        self._ranges.insert(index, _checked(value))
+
+    def __eq__(self, other):
+        return self._ranges == other._ranges if isinstance(other, Multirange) else NotImplemented
+
+    def __lt__(self, other):
+        return self._ranges < other._ranges if isinstance(other, Multirange) else NotImplemented
+
+    def __le__(self, other):
+        return self._ranges <= other._ranges if isinstance(other, Multirange) else NotImplemented
 
     def __repr__(self):
-        return f"{type(self).__name__}({super().__repr__()})"
+        return f"{type(self).__name__}({self._ranges!r})"
+
+    def __str__(self):
+        return f"{{{', '.join(map(str, self._ranges))}}}"
+
+
+def _checked(item):
+    if not isinstance(item, Range):
+        raise TypeError(f"a Multirange is made of Ranges, not of {type(item).__name__}")
+    return item
 
 
 def parse_range(data, load, at=0):
@@ -124,29 +174,31 @@ def _range_text(value, adapters, oids):
             parts.append(b"")
             continue
         dumped = adapters.dump(bound)
-        oids.add(INT4 if dumped.oid == INT2 else dumped.oid)
+        oids.add(0 if type(bound) is int else _TEXT if not dumped.oid and isinstance(bound, str) else dumped.oid)
         text = array_text(dumped)
         parts.append(b'"' + _ESCAPE.sub(rb"\\\1", text) + b'"' if _NEEDS_QUOTES.search(text) else text)
     return value.bounds[0].encode() + b",".join(parts) + value.bounds[1].encode()
 
 
-def _oid(oids, table):
-    """That of the range; 0, and PostgreSQL infers it, where the bounds do not say."""
-    if oids == {INT4, INT8}:
-        return table[INT8]
-    return table.get(next(iter(oids)), 0) if len(oids) == 1 else 0
+def _oid(kind, oids, adapters):
+    """That of the range; 0, and PostgreSQL infers it, where the bounds do not say. Integers do not: there is no cast from
+    int4range to int8range."""
+    if len(oids) != 1:
+        return 0
+    info = adapters.types.of_element(kind, next(iter(oids)))
+    return info.oid if info is not None else 0
 
 
 def dump_range(value, adapters):
     oids = set()
     text = _range_text(value, adapters, oids)
-    return Dumped(_oid(oids, _OF_ELEMENT), text)
+    return Dumped(_oid("range", oids, adapters), text)
 
 
 def dump_multirange(value, adapters):
     oids = set()
     text = b"{" + b",".join(_range_text(r, adapters, oids) for r in value) + b"}"
-    return Dumped(_oid(oids, _MULTI_OF_ELEMENT), text)
+    return Dumped(_oid("multirange", oids, adapters), text)
 
 
 def register_range(info, adapters):

@@ -10,7 +10,8 @@ timestamptz 1184 1185|interval 1186 1187|timetz 1266 1270|bit 1560 1561|varbit 1
 jsonb 3802 3807|xid 28 1011|cid 29 1012|tid 27 1010|xid8 5069 271|regclass 2205 2210|regtype 2206 2211|regproc 24 1008
 regprocedure 2202 2207|regoper 2203 2208|regoperator 2204 2209|regnamespace 4089 4090|regrole 4096 4097|point 600 1017
 lseg 601 1018|path 602 1019|box 603 1020|polygon 604 1027|line 628 629|circle 718 719|tsvector 3614 3643|tsquery 3615 3645
-pg_lsn 3220 3221|refcursor 1790 2201|jsonpath 4072 4073|void 2278 0|record 2249 2287|int2vector 22 1006|oidvector 30 1013"""
+pg_lsn 3220 3221|refcursor 1790 2201|jsonpath 4072 4073|aclitem 1033 1034|regcollation 4191 4192|regconfig 3734 3735
+regdictionary 3769 3770|gtsvector 3642 3644|txid_snapshot 2970 2949|void 2278 0|record 2249 2287|int2vector 22 1006|oidvector 30 1013"""
 _RANGES = """int4range 3904 3905 23|numrange 3906 3907 1700|tsrange 3908 3909 1114|tstzrange 3910 3911 1184|daterange 3912 3913 1082
 int8range 3926 3927 20"""
 _MULTIRANGES = """int4multirange 4451 6150 23|nummultirange 4532 6151 1700|tsmultirange 4533 6152 1114
@@ -48,11 +49,14 @@ class TypesRegistry:
         self._below, self._changed = below, changed
         self._by_oid: dict[int, TypeInfo] = {}
         self._by_name: dict[str, TypeInfo] = {}
+        self._by_element: dict[tuple[str, int], TypeInfo] = {}
 
     def add(self, info: TypeInfo) -> None:
         self._changed()
         self._by_oid[info.oid] = info
         self._by_name[info.name] = self._by_name[info.regtype] = info
+        if info.kind in ("range", "multirange"):
+            self._by_element[info.kind, info.element_oid] = info
         if info.array_oid:
             self._by_oid.setdefault(info.array_oid, TypeInfo(f"{info.name}[]", info.array_oid, kind="array", element_oid=info.oid))
 
@@ -62,6 +66,16 @@ class TypesRegistry:
         step: TypesRegistry | None = self
         while step is not None:
             found = (step._by_oid if isinstance(key, int) else step._by_name).get(key)
+            if found is not None:
+                return found
+            step = step._below
+        return None
+
+    def of_element(self, kind: str, oid: int) -> "TypeInfo | None":
+        """The "range" or "multirange" of a type: that registered last."""
+        step: TypesRegistry | None = self
+        while step is not None:
+            found = step._by_element.get((kind, oid))
             if found is not None:
                 return found
             step = step._below
