@@ -6,6 +6,7 @@ from collections import deque
 
 from .. import errors
 from .._channel import Unsent
+from .._messages import STATUS_ACTIVE
 
 AHEAD = 2
 
@@ -83,8 +84,17 @@ class Chunks:
         call, deadline = self._ask(close=True)
         self._stream_id = 0
         try:
-            response = self._connection._transport.wait(call, deadline)
-        except (Unsent, errors.DaemonError):
+            self._connection._transport.wait(call, deadline)
+            self._ask_status()
+        except (Unsent, errors.Error):
             return  # it is gone either way; the next request says so
-        if self._lease is not None and self._connection._lease is self._lease and response.transaction_status:
-            self._lease.status = response.transaction_status
+
+    def _ask_status(self):
+        """Closing is answered before the statement was cancelled, if it still ran; a statement behind it tells what became of
+        the transaction."""
+        connection, lease = self._connection, self._lease
+        if lease is None or connection._lease is not lease or lease.status != STATUS_ACTIVE:
+            return
+        request = connection._new_request()
+        request.query.statement.sql = b";"
+        connection._send(request)
