@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """PostgreSQL through the connections of sidepoold, as DB-API 2.0; for asyncio: sidepool.aio."""
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from . import errors, rows, types
+from ._absent import no_name as _no_name
 from ._dbapi import (
     BINARY, DATETIME, NUMBER, ROWID, STRING, Binary, Date, DateFromTicks, Time, TimeFromTicks, Timestamp, TimestampFromTicks,
     apilevel, paramstyle, threadsafety,
@@ -33,3 +36,9 @@ __all__ = [
     "TimeFromTicks", "Timestamp", "TimestampFromTicks", "Transaction", "TransactionStatus", "Warning", "Xid", "__version__",
     "adapters", "apilevel", "connect", "errors", "fetch_type", "paramstyle", "rows", "threadsafety", "types",
 ]
+
+
+if not _TYPE_CHECKING:  # else any name would do
+
+    def __getattr__(name):
+        _no_name(__name__, name)

@@ -8,8 +8,10 @@ A session's lease goes from none to held once, and when it is gone the connectio
 """
 import time
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from . import _origin, adapt, errors
+from ._absent import no_attribute
 from ._express import pool_field, trace_field
 from ._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE, Request
 
@@ -131,6 +133,11 @@ class SessionState(adapt.Session):
         self._notice_handlers = []
         self._notify_handlers = []
         self._tpc = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            no_attribute(self, name)
 
     @property
     def info(self):
