@@ -6,6 +6,7 @@
  */
 #include "ctl/top-reason.h"
 
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,9 @@ enum {
 	IDLE_LEASE_MS = 10000, /* in a transaction that does nothing */
 	LONG_STATEMENT_MS = 5000,
 };
+
+/* The daemon's word for applications that are too many to have a row each. */
+static const char rest[] = "others";
 
 struct reason {
 	struct top_sample *s;
@@ -60,6 +64,18 @@ static const struct top_row *find(const struct top_table *t, const char *name)
 		if (!strcmp(t->rows[i].cells[0].text, name))
 			return &t->rows[i];
 	return NULL;
+}
+
+/* The row of the share that it has: of its name, or of the first pattern that is its, or of the rest. */
+static const struct top_row *find_share(const struct reason *r, const char *application)
+{
+	const struct top_table *t = &r->s->tables[TOP_APPLICATIONS];
+	const struct top_row *row = find(t, application);
+
+	for (size_t i = 0; !row && i < t->n_rows; i++)
+		if (fnmatch(t->rows[i].cells[0].text, application, 0) == 0)
+			row = &t->rows[i];
+	return row ? row : find(t, rest);
 }
 
 /* Tenths a second that a counter has grown by; 0 after a restart of the daemon. */
@@ -154,13 +170,14 @@ static void set_share(struct reason *r, struct top_row *row)
 }
 
 /* Why its request waits that has waited longest; "" where none does. */
-static const char *why_it_waits(const struct reason *r, const char *application)
+static const char *why_it_waits(const struct reason *r, const struct top_row *application)
 {
 	const struct top_table *t = &r->s->tables[TOP_WAITING];
 	const struct top_row *oldest = NULL;
 
 	for (size_t i = 0; i < t->n_rows; i++)
-		if (!strcmp(text(r, TOP_WAITING, &t->rows[i], "application"), application) &&
+		if (find_share(r, text(r, TOP_WAITING, &t->rows[i], "application")) ==
+			    application &&
 		    (!oldest || number(r, TOP_WAITING, &t->rows[i], "AGE") >
 					number(r, TOP_WAITING, oldest, "AGE")))
 			oldest = &t->rows[i];
@@ -176,7 +193,7 @@ static void reason_application(struct reason *r, struct top_row *row)
 	if (n > 0) {
 		row->level = number(r, TOP_APPLICATIONS, row, "OLDEST") >= SLOW_WAIT_MS ? TOP_BAD
 											: TOP_WARN;
-		why = why_it_waits(r, row->cells[0].text);
+		why = why_it_waits(r, row);
 	} else if (is_at_max(r, row)) {
 		why = "has its max";
 	}
@@ -253,10 +270,9 @@ static void say_full(const struct reason *r, const struct top_row *pool, char *w
 
 static void say_why(const struct reason *r, const struct top_row *row, char *words, size_t size)
 {
-	const char *who = text(r, TOP_WAITING, row, "APPLICATION");
+	const struct top_row *application = find_share(r, text(r, TOP_WAITING, row, "APPLICATION"));
 	const struct top_row *pool =
 		find(&r->s->tables[TOP_POOLS], text(r, TOP_WAITING, row, "pool"));
-	const struct top_row *application = find(&r->s->tables[TOP_APPLICATIONS], who);
 
 	if (number(r, TOP_WAITING, row, "lease") > 0)
 		(void)snprintf(words, size, "its lease %s is busy",
@@ -267,7 +283,7 @@ static void say_why(const struct reason *r, const struct top_row *row, char *wor
 		(void)snprintf(words, size, "breaker of %s: %s", pool->cells[0].text,
 			       text(r, TOP_POOLS, pool, "breaker"));
 	else if (application && is_at_max(r, application))
-		(void)snprintf(words, size, "%s has its max, %" PRIu64, who,
+		(void)snprintf(words, size, "%s has its max, %" PRIu64, application->cells[0].text,
 			       number(r, TOP_APPLICATIONS, application, "max"));
 	else if (pool &&
 		 number(r, TOP_POOLS, pool, "in_use") >= number(r, TOP_POOLS, pool, "limit"))

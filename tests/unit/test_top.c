@@ -139,6 +139,29 @@ static void test_why_a_request_waits(void **state)
 	}
 }
 
+/* Its share may bear a pattern, or be the one of all that have none. */
+static void test_a_share_need_not_bear_the_name_of_its_application(void **state)
+{
+	struct top_sample *s = new_sample(1);
+
+	(void)state;
+	add_pool(s, "3", "5", "closed", "f");
+	add(s, TOP_APPLICATIONS, "name", "others", "in_use", "1", "max", "1", "waiting", "1", NULL);
+	add(s, TOP_APPLICATIONS, "name", "seed-*", "in_use", "2", "max", "2", "waiting", "1", NULL);
+	add(s, TOP_APPLICATIONS, "name", "seed-1", "in_use", "0", "max", "2", "waiting", "1", NULL);
+	add_waiting(s, "7", "seed-users", "40", "0");
+	add_waiting(s, "8", "seed-1", "40", "0");
+	add_waiting(s, "9", "nobody", "40", "0");
+	top_reason(s, NULL);
+	assert_string_equal(why(s, TOP_WAITING, 0), "seed-* has its max, 2");
+	assert_string_equal(why(s, TOP_APPLICATIONS, 1), "seed-* has its max, 2");
+	assert_string_equal(why(s, TOP_WAITING, 1), "next to come");
+	assert_string_equal(why(s, TOP_APPLICATIONS, 2), "next to come");
+	assert_string_equal(why(s, TOP_WAITING, 2), "others has its max, 1");
+	assert_string_equal(why(s, TOP_APPLICATIONS, 0), "others has its max, 1");
+	top_sample_free(s);
+}
+
 /* The pool is full: who has had one for longest is named. */
 static void test_the_longest_lease_is_blamed(void **state)
 {
@@ -394,6 +417,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_why_a_request_waits),
+		cmocka_unit_test(test_a_share_need_not_bear_the_name_of_its_application),
 		cmocka_unit_test(test_the_longest_lease_is_blamed),
 		cmocka_unit_test(test_rates_are_by_the_second_and_survive_a_restart),
 		cmocka_unit_test(test_troubles_stand_worst_first_and_are_bounded),
