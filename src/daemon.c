@@ -407,7 +407,7 @@ static int add_pools(struct daemon *d)
 {
 	int r;
 
-	d->pools = calloc(d->config->n_pools, sizeof(*d->pools));
+	d->pools = calloc(d->config->n_pools, sizeof(struct pg_pool *));
 	if (!d->pools)
 		return cannot_start(-ENOMEM);
 	for (size_t i = 0; i < d->config->n_pools; i++) {

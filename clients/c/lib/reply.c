@@ -39,18 +39,10 @@ static void destroy(struct sidepool_reply *reply)
 
 void replies_deinit(struct replies *r)
 {
-	while (!list_empty(&r->free)) {
-		struct list *l = r->free.next;
-
-		list_remove(l);
-		destroy((struct sidepool_reply *)(void *)l);
-	}
-	while (!list_empty(&r->out)) {
-		struct list *l = r->out.next;
-
-		list_remove(l);
-		((struct sidepool_reply *)(void *)l)->home = NULL;
-	}
+	while (!list_empty(&r->free))
+		destroy((struct sidepool_reply *)(void *)list_shift(&r->free));
+	while (!list_empty(&r->out))
+		((struct sidepool_reply *)(void *)list_shift(&r->out))->home = NULL;
 }
 
 struct sidepool_reply *reply_new(struct replies *r)
@@ -63,8 +55,7 @@ struct sidepool_reply *reply_new(struct replies *r)
 			return NULL;
 		list_init(&reply->link);
 	} else {
-		reply = (struct sidepool_reply *)(void *)r->free.next;
-		list_remove(&reply->link);
+		reply = (struct sidepool_reply *)(void *)list_shift(&r->free);
 		r->n_free--;
 	}
 	reply->home = r;
@@ -322,7 +313,7 @@ static void set_lease(struct sidepool_lease *lease, const struct pb_field *f)
 static int add_notification(struct sidepool_reply *reply, const struct pb_field *f)
 {
 	size_t n = reply->n_notifications;
-	void *grown = realloc(reply->notifications, (n + 1) * sizeof(*reply->notifications));
+	void *grown = realloc(reply->notifications, (n + 1) * sizeof(Sidepool__V1__Notification *));
 
 	if (!grown)
 		return -ENOMEM;
@@ -337,7 +328,7 @@ static int add_notification(struct sidepool_reply *reply, const struct pb_field 
 static int add_parameter(struct sidepool_reply *reply, const struct pb_field *f)
 {
 	size_t n = reply->n_parameters;
-	void *grown = realloc(reply->parameters, (n + 1) * sizeof(*reply->parameters));
+	void *grown = realloc(reply->parameters, (n + 1) * sizeof(Sidepool__V1__ParameterStatus *));
 
 	if (!grown)
 		return -ENOMEM;

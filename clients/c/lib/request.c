@@ -61,7 +61,7 @@ static struct request *add_slot(struct requests *r)
 	if (r->n_slots == r->max)
 		return NULL;
 	if ((r->n_slots & (r->n_slots + 1)) == 0) { /* 0, 1, 3, 7 ...: twice the room */
-		void *grown = realloc(r->slots, (r->n_slots + 1) * 2 * sizeof(*r->slots));
+		void *grown = realloc(r->slots, (r->n_slots + 1) * 2 * sizeof(struct request *));
 
 		if (!grown)
 			return NULL;
@@ -90,8 +90,7 @@ struct request *request_new(struct requests *r)
 		if (!q)
 			return NULL;
 	} else {
-		q = container_of(r->free.next, struct request, link);
-		list_remove(&q->link);
+		q = container_of(list_shift(&r->free), struct request, link);
 	}
 	q->id = next_id(q->id);
 	if (!bytes_reserve(&q->frame, REQUEST_ROOM)) {

@@ -136,7 +136,7 @@ struct statement *statements_get(struct statements *s, const struct statement_ke
 	if (s->max == 0 || key->len > STATEMENT_TEXT_MAX)
 		return NULL;
 	if (!s->buckets)
-		s->buckets = calloc(n_buckets(s), sizeof(*s->buckets));
+		s->buckets = calloc(n_buckets(s), sizeof(struct statement *));
 	if (!s->buckets)
 		return NULL;
 	hash = hash_key(key);

@@ -199,7 +199,7 @@ struct table *table_of_message(const ProtobufCMessage *message)
 {
 	ProtobufCMessage *one;
 
-	memcpy(&one, &message, sizeof(one));
+	memcpy(&one, &message, sizeof(ProtobufCMessage *));
 	return table_of_messages(message->descriptor, 1, &one);
 }
 
