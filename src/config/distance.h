@@ -11,5 +11,8 @@
  */
 size_t distance(const char *a, const char *b);
 
+/* The same where it is below `limit`; else SIZE_MAX, which is found out sooner. */
+size_t distance_within(const char *a, const char *b, size_t limit);
+
 /* Up to which distance a guess is better than none. */
 size_t distance_limit(const char *a);

@@ -126,7 +126,9 @@ const struct setting *setting_guess(enum setting_section section, const char *na
 	const struct setting *table = setting_table(section, &n), *guess = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t d = is_word_of(table[i].elsewhere, name) ? 0 : distance(name, table[i].name);
+		size_t d = is_word_of(table[i].elsewhere, name)
+				   ? 0
+				   : distance_within(name, table[i].name, best);
 
 		if (d < best) {
 			best = d;

@@ -5,6 +5,7 @@
 #include "config/distance.h"
 #include "config/settings.h"
 #include "config_fixture.h"
+#include "util/macro.h"
 
 struct sample {
 	const char *setting; /* of [sidepool] */
@@ -256,6 +257,22 @@ static void test_names_are_unique_and_explained(void **state)
 	}
 }
 
+static void test_distance_is_the_same_within_a_limit(void **state)
+{
+	static const char *const words[] = { "",       "a",       "budget", "bugdet",
+					     "kitten", "sitting", "ab",     "queue_limit" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		for (size_t j = 0; j < ARRAY_LEN(words); j++)
+			for (size_t limit = 0; limit < 13; limit++) {
+				size_t d = distance(words[i], words[j]);
+
+				assert_int_equal(distance_within(words[i], words[j], limit),
+						 d < limit ? d : SIZE_MAX);
+			}
+}
+
 static void test_distance_counts_slips(void **state)
 {
 	(void)state;
@@ -312,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_both_ends_of_every_range_are_in_it),
 		cmocka_unit_test(test_names_are_unique_and_explained),
 		cmocka_unit_test(test_distance_counts_slips),
+		cmocka_unit_test(test_distance_is_the_same_within_a_limit),
 		cmocka_unit_test(test_a_name_of_another_pool_leads_to_ours),
 		cmocka_unit_test(test_variables_follow_the_names),
 	};
