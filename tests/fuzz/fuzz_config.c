@@ -20,6 +20,11 @@
 
 #define MARK "S3CR3T"
 
+enum {
+	IN_FILE =
+		0x3e, /* bits of the first byte; one file in 32 is one: making it takes longer than reading it */
+};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define check(condition)                                                                           \
@@ -34,24 +39,44 @@ static void count(void *userdata, const struct config_mistake *m)
 	*(int *)userdata += !m->is_warning;
 }
 
-static struct config *load(const char *text, size_t n)
+static int load_with(struct config **ret_config, struct config_input *input)
 {
-	int fd = memfd_create("fuzz", MFD_CLOEXEC), told = 0, r;
+	int told = 0, r;
+
+	input->environment = (char *const[]){ "PGHOST=h", NULL };
+	input->mistake = count;
+	input->userdata = &told;
+	r = config_load(ret_config, input);
+	check(r == told && (r == 0) == (*ret_config != NULL));
+	return r;
+}
+
+static struct config *load_file(const char *text, size_t n)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC);
 	char path[32];
 	struct arguments arguments = { .config = path };
+	struct config_input input = { .arguments = &arguments };
 	struct config *c = NULL;
-	struct config_input input = {
-		.arguments = &arguments,
-		.environment = (char *const[]){ "PGHOST=h", NULL },
-		.mistake = count,
-		.userdata = &told,
-	};
 
 	check(fd >= 0 && write(fd, text, n) == (ssize_t)n);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	r = config_load(&c, &input);
-	check(r == told && (r == 0) == (c != NULL));
+	(void)load_with(&c, &input);
 	(void)close(fd);
+	return c;
+}
+
+/* As a reload does for a setting changed by hand: the text was read before. Without NUL. */
+static struct config *load_text(const char *text, size_t n)
+{
+	char *copy = strndup(text, n);
+	struct config before = { .file = (char *)"fuzz.conf", .file_text = copy };
+	struct config_input input = { .read_before = &before };
+	struct config *c = NULL;
+
+	check(copy);
+	(void)load_with(&c, &input);
+	free(copy);
 	return c;
 }
 
@@ -76,9 +101,9 @@ static bool is_printable(const char *printed)
 	return !strstr(printed, "***") && !strpbrk(printed, "\"'");
 }
 
-static void fuzz_file(const char *text, size_t n)
+static void fuzz_file(const char *text, size_t n, bool in_file)
 {
-	struct config *c = load(text, n), *again;
+	struct config *c = in_file ? load_file(text, n) : load_text(text, n), *again;
 	char *printed;
 	size_t n_printed;
 
@@ -86,7 +111,7 @@ static void fuzz_file(const char *text, size_t n)
 		return;
 	printed = print(c, &n_printed);
 	check(config_diff(c, c, ignore, NULL) == 0);
-	again = is_printable(printed) ? load(printed, n_printed) : NULL;
+	again = is_printable(printed) ? load_text(printed, n_printed) : NULL;
 	if (again)
 		check(config_diff(c, again, ignore, NULL) >= 0);
 	free(printed);
@@ -155,6 +180,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] & 1)
 		fuzz_password(data + 1, size - 1);
 	else
-		fuzz_file((const char *)data + 1, size - 1);
+		fuzz_file((const char *)data + 1, size - 1, (data[0] & IN_FILE) == IN_FILE);
 	return 0;
 }
