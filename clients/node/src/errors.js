@@ -113,6 +113,7 @@ export function errorFromWire(error) {
   made.retryable = error.retryable;
   made.retryAfterMs = error.retryAfterMs;
   if (error.remedy) made.remedy = error.remedy;
+  if (entry.name === "SESSION_REQUIRED") made.remedy = "run it in db.session(), which holds a lease"; // the daemon knows no names of ours
   made.pool = error.pool;
   if (error.sql) Object.assign(made, sqlFields(error.sql), { message: made.message });
   made.statementIndex = error.statementIndex;

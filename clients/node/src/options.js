@@ -32,6 +32,7 @@ function bad(name, what) {
 function validate(options) {
   for (const name of WHOLE_NUMBERS)
     if (!Number.isInteger(options[name]) || options[name] < 0) throw bad(name, "must be a whole number, 0 or more");
+  if (typeof options.socket !== "string" || options.socket === "") throw bad("socket", "must be a path");
   if (Buffer.byteLength(options.socket) > SOCKET_PATH_MAX)
     throw bad("socket", `is a path of more than ${SOCKET_PATH_MAX} bytes, longer than a socket's address holds`);
   if (Buffer.byteLength(options.application) > APPLICATION_MAX)

@@ -45,6 +45,21 @@ function* lexemes(text) {
   }
 }
 
+/** The lexemes of each statement, as they are written. */
+export function statements(text) {
+  const found = [];
+  let words = [];
+  for (const lexeme of [...lexemes(text), ";"]) {
+    if (lexeme !== ";") {
+      words.push(lexeme);
+    } else if (words.length > 0) {
+      found.push(words);
+      words = [];
+    }
+  }
+  return found;
+}
+
 function scanFresh(text) {
   const words = [];
   const verbs = [];

@@ -121,9 +121,11 @@ describe("listen", { skip }, () => {
       });
       const last = new Promise((resolve) => (waiting = resolve));
       await client.connect();
-      for (const text of ["LISTEN Jobs", 'listen "Jobs";', "LISTEN gone"]) assert.equal((await client.query(text)).command, "LISTEN");
+      for (const text of ["LISTEN Jobs", "LISTEN gone -- for now"]) assert.equal((await client.query(text)).command, "LISTEN");
+      const several = await client.query('listen "Jobs"; LISTEN "of ""two"; unlisten "of ""two";'); // as graphile-worker does
+      assert.deepEqual(several.map(({ command }) => command), ["LISTEN", "LISTEN", "UNLISTEN"]);
       assert.equal((await client.query("UNLISTEN gone")).command, "UNLISTEN");
-      for (const [channel, payload] of [["jobs", "1"], ["Jobs", "2"], ["gone", "3"], ["jobs", "last"]])
+      for (const [channel, payload] of [["jobs", "1"], ["Jobs", "2"], ["gone", "3"], ['of "two', "4"], ["jobs", "last"]])
         await pool.query("select pg_notify($1, $2)", [channel, payload]);
       await last;
       assert.deepEqual(heard.sort(), [["Jobs", "2", true], ["jobs", "1", true], ["jobs", "last", true]]);
@@ -132,6 +134,17 @@ describe("listen", { skip }, () => {
       await client.end();
     });
   }
+
+  test("a LISTEN that nobody would hear is refused", async () => {
+    const client = new Client({ sidepool: { socket: daemon.socket } });
+    await client.connect();
+    for (const text of ["listen x; select 1", "begin; listen x; commit", "listen x; listen"])
+      await assert.rejects(client.query(text), { code: "SESSION_REQUIRED", outcome: "not sent", message: /nobody/ }, text);
+    await client.query("begin");
+    await assert.rejects(client.query("listen x"), { code: "SESSION_REQUIRED", message: /nobody/ });
+    await client.query("rollback");
+    await client.end();
+  });
 });
 
 /** The daemon's publisher, as far as a test needs it. */

@@ -32,7 +32,7 @@ describe("sidepool/pg", { skip }, () => {
   }
 
   before(async () => {
-    postgres = await new Postgres().start();
+    postgres = await new Postgres().start({ timezone: "Etc/UTC" });
     daemon = await new Daemon(postgres, { budget: 4 }).start();
     pool = new Pool(config({ max: 20 }));
     db = await connect(daemon.socket);
@@ -162,7 +162,7 @@ describe("sidepool/pg", { skip }, () => {
   });
 
   test("what needs a session is refused, and works with one", async () => {
-    await assert.rejects(pool.query("set timezone = 'Asia/Tokyo'"), { code: "SESSION_REQUIRED", outcome: "not sent" });
+    await assert.rejects(pool.query("set timezone = 'Asia/Tokyo'"), { code: "SESSION_REQUIRED", outcome: "not sent", remedy: /lease: "session"/ });
     await withClient({ sidepool: { lease: "session" }, options: "-c search_path=pg_catalog", statement_timeout: 1234 }, async (client) => {
       assert.ok(client.processID > 0);
       await client.query("create temp table mine (a int)");
@@ -173,6 +173,36 @@ describe("sidepool/pg", { skip }, () => {
       assert.equal((await client.query("show search_path")).rows[0].search_path, "pg_catalog");
       assert.equal((await client.query("show statement_timeout")).rows[0].statement_timeout, "1234ms");
     });
+    assert.equal(await leases(), 0);
+  });
+
+  test("what gives up a session's state is done where there is none", async () => {
+    const tags = { "DISCARD ALL": "DISCARD", "reset all": "RESET", "deallocate prepare all": "DEALLOCATE", "/* x */ close all;": "CLOSE", "reset role": "RESET" };
+    for (const [text, command] of Object.entries(tags)) {
+      const { rows, rowCount, command: given } = await pool.query(text);
+      assert.deepEqual([rows, rowCount, given], [[], null, command]);
+    }
+    await assert.rejects(pool.query("discard plans"), { code: "SESSION_REQUIRED" });
+    await withClient({}, async (client) => {
+      await client.query("begin");
+      await assert.rejects(client.query("discard all"), { code: "25001" }); // in a transaction it is PostgreSQL's to refuse
+      await client.query("rollback");
+    });
+  });
+
+  test("a script of settings passes where it changes nothing, and is refused where it would be lost", async () => {
+    // As Sequelize begins each connection.
+    const script = (zone) => `SET standard_conforming_strings=on;SET client_min_messages TO warning;SET TIME ZONE ${zone};`;
+    for (const zone of ["'Etc/UTC'", "'utc'", "INTERVAL '+00:00' HOUR TO MINUTE"]) {
+      const results = await pool.query(script(zone));
+      assert.deepEqual(results.map(({ command }) => command), ["SET", "SET", "SET"]);
+    }
+    const lost = { code: "SESSION_REQUIRED", message: /TimeZone .* Asia\/Tokyo, .* have /, remedy: /SIDEPOOL_LEASE=session/ };
+    await assert.rejects(pool.query(script("'Asia/Tokyo'")), lost);
+    for (const text of ["set search_path = x; set timezone = 'UTC'", "set role x; reset role", "prepare a as select 1; prepare b as select 2"])
+      await assert.rejects(pool.query(text), { code: "SESSION_REQUIRED", message: /would end with the script/ });
+    await assert.rejects(pool.query("set client_min_messages = nonsense; set timezone = 'UTC'"), { code: "22023" });
+    assert.deepEqual((await pool.query("set timezone = 'Asia/Tokyo'; show timezone"))[1].rows, [{ TimeZone: "Asia/Tokyo" }]); // is of use in itself
     assert.equal(await leases(), 0);
   });
 
@@ -316,6 +346,7 @@ describe("sidepool/pg", { skip }, () => {
     const url = of("postgres://u%40x:p%23w@db.example:6000/my%20db?application_name=app");
     assert.deepEqual([url.user, url.password, url.host, url.port, url.database, url.application_name], ["u@x", "p#w", "db.example", 6000, "my db", "app"]);
     assert.deepEqual(of("sidepool:///run/x.sock?pool=main&lease=session").sidepool, { socket: "/run/x.sock", pool: "main", holdMs: undefined, lease: "session" });
+    assert.equal(of("sidepool:?lease=session").sidepool.socket, of("postgres://x").sidepool.socket); // where it is by default
     assert.throws(() => of("sidepool:///x.sock?lease=forever"), /"transaction" or "session"/);
     assert.equal(JSON.stringify(new Client({ password: "hunter2" })).includes("hunter2"), false);
   });

@@ -296,6 +296,7 @@ test("close waits for what is in flight", async () => {
 test("options that are not there or out of range are refused by name", () => {
   assert.throws(() => open({ sockets: "x" }), { code: "INVALID_ARGUMENT", message: /sockets is unknown/ });
   assert.throws(() => open({ deadlineMs: -1 }), { code: "INVALID_ARGUMENT", message: /deadlineMs/ });
+  assert.throws(() => open({ socket: "" }), { code: "INVALID_ARGUMENT", message: /socket/ });
   assert.throws(() => open({ socket: "/".repeat(120) }), { code: "INVALID_ARGUMENT", message: /socket/ });
 });
 

@@ -39,7 +39,7 @@ export function parseConnectionString(text) {
   config.password ||= decodeURIComponent(url.password);
   if (url.protocol === "socket:")
     return { ...config, host: decodeURI(url.pathname), database: config.db, client_encoding: config.encoding };
-  if (url.protocol === "sidepool:") return { ...config, socket: decodeURIComponent(url.pathname) };
+  if (url.protocol === "sidepool:") return { ...config, socket: decodeURIComponent(url.pathname) || undefined };
   const [host, path] = hostAndPath(url);
   const hostInPath = config.host && host && /^\//.test(host) ? `${encodeURIComponent(host)}${path}` : path;
   config.host ||= host;

@@ -5,6 +5,7 @@ import { DatabaseError as SidepoolDatabaseError, SidepoolError } from "../errors
 
 const QUERY_CANCELED = "57014";
 const TIMED_OUT = new Set(["DEADLINE_EXCEEDED", "STATEMENT_TIMEOUT"]);
+const SESSION_REMEDY = 'give the client a session: sidepool: { lease: "session" }, or $SIDEPOOL_LEASE=session';
 const FIELDS = [
   "severity", "detail", "hint", "internalQuery", "where", "schema", "table", "column", "dataType", "constraint", "file", "routine",
 ];
@@ -20,6 +21,7 @@ export class DatabaseError extends Error {
 
 /** An error as node-postgres would give it: PostgreSQL's as a DatabaseError, all others as they are. */
 export function asPgError(error) {
+  if (error instanceof SidepoolError && error.code === "SESSION_REQUIRED") error.remedy = SESSION_REMEDY;
   const timedOut = error instanceof SidepoolError && TIMED_OUT.has(error.code);
   if (!(error instanceof SidepoolDatabaseError) && !timedOut) return error;
   const made = new DatabaseError(timedOut && !error.sqlstate ? "canceling statement due to statement timeout" : error.message, error.message.length, "error");

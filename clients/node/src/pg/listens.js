@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MIT
 // What a client of node-postgres listens to, by the daemon's own listening rather than on a session.
 import { Listener } from "../listener.js";
+import { statements } from "../sql-scan.js";
 
-const LISTEN = /^\s*(LISTEN|UNLISTEN)\s+(?:"((?:[^"]|"")+)"|(\*)|([A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*))\s*;?\s*$/i;
+const isListen = (verb) => verb === "LISTEN" || verb === "UNLISTEN";
 
-/** { verb, channel } of LISTEN and UNLISTEN; the channel is null for all of them. null for anything else. */
-export function listenVerb({ words, several }, text) {
-  if (several || (words[0] !== "LISTEN" && words[0] !== "UNLISTEN")) return null;
-  const [, verb, quoted, all, plain] = LISTEN.exec(text) ?? [];
-  if (!verb || (all && words[0] === "LISTEN")) return null;
-  const folded = plain?.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
-  return { verb: words[0], channel: all ? null : quoted?.replaceAll('""', '"') ?? folded };
+/** The channel that a lexeme names: quoted, or folded as PostgreSQL folds it. */
+function channelOf(lexeme) {
+  if (/^".+"$/s.test(lexeme)) return lexeme.slice(1, -1).replaceAll('""', '"');
+  return /^[A-Za-z_\u0080-\uffff]/.test(lexeme) ? lexeme.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : undefined;
+}
+
+/** [{ verb, channel }] of a text that has only LISTEN and UNLISTEN; the channel is null for all of them. null for any other. */
+export function listenVerbs({ verbs }, text) {
+  if (verbs.length === 0 || !verbs.every(isListen)) return null;
+  const found = statements(text).map(([verb, name = "", ...more]) => {
+    const all = name === "*" && verb.toUpperCase() === "UNLISTEN";
+    return { verb: verb.toUpperCase(), channel: all ? null : channelOf(name), more: more.length > 0 };
+  });
+  return found.some(({ channel, more }) => channel === undefined || more) ? null : found;
 }
 
 export class Listens {

@@ -5,7 +5,8 @@
 // it if it leaves a transaction open. With lease "session" all of it runs on one lease that lasts as long as the client.
 //
 //	none --BEGIN--> begun --statement--> leased --COMMIT, ROLLBACK--> none
-import { Listens, listenVerb } from "./listens.js";
+import { checkedScript, givesUp, isOfSettings, needsSession, takeCheck } from "./lasting.js";
+import { Listens, listenVerbs } from "./listens.js";
 import { SidepoolError } from "../errors.js";
 import { Lease } from "../lease.js";
 import { Finish, TransactionStatus } from "../schema.js";
@@ -23,13 +24,13 @@ const NO_TRANSACTION = {
   message: "there is no transaction in progress",
 };
 
-/** A Response that the daemon was not needed for. */
-function localResponse(commandTag, notices = []) {
-  const result = {
+/** A Response that the daemon was not needed for, of one result for each tag. */
+function localResponse(tags, notices = []) {
+  const results = [tags].flat().map((commandTag) => ({
     columns: [], rows: NOTHING, rowCount: 0, commandTag, affectedRows: 0, notices, statementIndex: 0, parameterSetIndex: 0,
     error: null, more: false, format: 0,
-  };
-  return { results: [result], streamId: 0, connection: null, notifications: [], parameters: [], copyReady: null };
+  }));
+  return { results, streamId: 0, connection: null, notifications: [], parameters: [], copyReady: null };
 }
 
 export class Runner {
@@ -91,14 +92,17 @@ export class Runner {
   async execute(given) {
     const request = given.text === "" ? { ...given, text: " " } : given; // the wire knows no empty text
     const found = scan(request.text);
-    const listen = this.status === "I" ? listenVerb(found, request.text) : null;
-    if (listen && (await this.#canListen())) return this.#listen(listen);
+    const listens = this.status === "I" ? listenVerbs(found, request.text) : null;
+    if (listens && (await this.#canListen())) return this.#listen(listens);
     if (this.session) return this.#onLease(request, found);
+    if (found.verbs.includes("LISTEN") && (found.several || this.status !== "I"))
+      throw needsSession("LISTEN in a transaction or among other statements would be heard by nobody");
     const verb = transactionVerb(found);
     if (verb?.verb === "BEGIN") return this.#beginTransaction(request, verb.options, found);
     if (verb?.verb === "SET TRANSACTION") return this.#setTransaction(request, verb.options, found);
     if (verb) return this.#endTransaction(request, verb.verb);
     if (this.#begun || this.#lease) return this.#inTransaction(request, found);
+    if (givesUp(found)) return this.#giveUp(found);
     return found.several && !request.values ? this.#script(request, found) : this.#plain(request);
   }
 
@@ -114,14 +118,23 @@ export class Runner {
   }
 
   /** LISTEN and UNLISTEN outside a transaction are the daemon's business: what is notified comes by itself then. */
-  async #listen({ verb, channel }) {
+  async #listen(listens) {
     this.#listens ??= new Listens(this.transport, this.#settings.pool, {
       onNotification: (notification) => this.onNotification?.(notification),
       onGap: (gap) => this.onGap?.(gap),
     });
-    if (verb === "LISTEN") await this.#listens.add(channel);
-    else await this.#listens.remove(channel);
-    return localResponse(verb);
+    for (const { verb, channel } of listens) {
+      if (verb === "LISTEN") await this.#listens.add(channel);
+      else await this.#listens.remove(channel);
+    }
+    return localResponse(listens.map(({ verb }) => verb));
+  }
+
+  /** DISCARD ALL and the like, of a client that has nothing but what it listens to. */
+  async #giveUp(found) {
+    const tag = givesUp(found);
+    if (tag === "DISCARD ALL") await this.#listens?.remove(null);
+    return localResponse(tag);
   }
 
   async #plain(request) {
@@ -194,8 +207,11 @@ export class Runner {
     const lease = this.#newLease({});
     if (found.verbs.some((verb) => verb === "BEGIN" || verb === "START")) return this.#onLease(request, found);
     const { deadlineMs, signal } = request;
+    const ofSettings = isOfSettings(found);
     try {
-      return check(await lease.request(this.#message(request, true), { deadlineMs, signal }, Finish.COMMIT));
+      const message = this.#message(ofSettings ? { ...request, text: checkedScript(request.text) } : request, true);
+      const response = check(await lease.request(message, { deadlineMs, signal }, Finish.COMMIT));
+      return ofSettings ? takeCheck(response) : response;
     } finally {
       this.#lease = null;
     }
