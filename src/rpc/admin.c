@@ -50,7 +50,8 @@ void health_handle(struct request *r)
 	struct health_check check;
 	usec now = rpc_now();
 
-	reply.checks = arena_alloc(&r->arena, (1 + 3 * rpc->n_pools) * sizeof(*reply.checks));
+	reply.checks = arena_alloc(&r->arena,
+				   (1 + 3 * rpc->n_pools) * sizeof(Sidepool__V1__HealthCheck *));
 	if (!reply.checks) {
 		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 		return;

@@ -77,8 +77,8 @@ void queries_add(struct request *asker, bool waiting_only, Sidepool__V1__StatusR
 	const struct client *c;
 	const struct request *r;
 
-	reply->requests =
-		arena_alloc(&asker->arena, rpc->n_requests * sizeof(*reply->requests) + 1);
+	reply->requests = arena_alloc(&asker->arena,
+				      rpc->n_requests * sizeof(Sidepool__V1__RequestStatus *) + 1);
 	if (!m || !reply->requests)
 		return;
 	TAILQ_FOREACH (c, &rpc->clients, link) {

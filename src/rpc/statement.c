@@ -141,13 +141,13 @@ bool statements_take(struct request *r, Sidepool__V1__Statement *const *messages
 {
 	r->n_statements_asked = n;
 	r->messages = messages;
-	r->texts = arena_alloc(&r->arena, n * sizeof(*r->texts));
+	r->texts = arena_alloc(&r->arena, n * sizeof(struct pg_text *));
 	r->statements = arena_alloc(&r->arena, n * sizeof(*r->statements));
 	if (!r->texts || !r->statements) {
 		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 		return false;
 	}
-	memset(r->texts, 0, n * sizeof(*r->texts));
+	memset(r->texts, 0, n * sizeof(struct pg_text *));
 	r->n_texts = n;
 	for (size_t i = 0; i < n; i++)
 		if (!take_one(r, messages[i], i, place))

@@ -106,7 +106,7 @@ static void add_pools(struct request *r, Sidepool__V1__StatusReply *reply)
 	struct rpc *rpc = r->rpc;
 	Sidepool__V1__PoolStatus *m = allocate(r, rpc->n_pools * sizeof(*m));
 
-	reply->pools = allocate(r, rpc->n_pools * sizeof(*reply->pools));
+	reply->pools = allocate(r, rpc->n_pools * sizeof(Sidepool__V1__PoolStatus *));
 	for (size_t i = 0; m && reply->pools && i < rpc->n_pools; i++) {
 		fill_pool(&rpc->pools[i], &m[i]);
 		reply->pools[reply->n_pools++] = &m[i];
@@ -152,7 +152,7 @@ static void add_applications(struct request *r, Sidepool__V1__StatusReply *reply
 	for (app = application_next(core, NULL); app; app = application_next(core, app))
 		n++;
 	m = allocate(r, n * sizeof(*m));
-	reply->applications = allocate(r, n * sizeof(*reply->applications));
+	reply->applications = allocate(r, n * sizeof(Sidepool__V1__ApplicationStatus *));
 	if (!m || !reply->applications)
 		return;
 	for (app = application_next(core, NULL); app; app = application_next(core, app)) {
@@ -211,7 +211,7 @@ static void add_leases(struct request *r, Sidepool__V1__StatusReply *reply)
 	struct client *c;
 	struct rpc_lease *l;
 
-	reply->leases = allocate(r, rpc->n_leases * sizeof(*reply->leases));
+	reply->leases = allocate(r, rpc->n_leases * sizeof(Sidepool__V1__LeaseStatus *));
 	if (!m || !reply->leases)
 		return;
 	TAILQ_FOREACH (c, &rpc->clients, link) {
@@ -245,7 +245,7 @@ static void add_clients(struct request *r, Sidepool__V1__StatusReply *reply)
 	Sidepool__V1__ClientStatus *m = allocate(r, rpc->n_clients * sizeof(*m));
 	struct client *c;
 
-	reply->client_list = allocate(r, rpc->n_clients * sizeof(*reply->client_list));
+	reply->client_list = allocate(r, rpc->n_clients * sizeof(Sidepool__V1__ClientStatus *));
 	if (!m || !reply->client_list)
 		return;
 	TAILQ_FOREACH (c, &rpc->clients, link) {

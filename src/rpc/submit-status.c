@@ -275,7 +275,8 @@ void submits_add(struct request *asker, Sidepool__V1__StatusReply *reply)
 	Sidepool__V1__SubmissionStatus *m = arena_alloc(&asker->arena, most * sizeof(*m) + 1);
 	const struct submission *q;
 
-	reply->submissions = arena_alloc(&asker->arena, most * sizeof(*reply->submissions) + 1);
+	reply->submissions =
+		arena_alloc(&asker->arena, most * sizeof(Sidepool__V1__SubmissionStatus *) + 1);
 	if (!m || !reply->submissions)
 		return;
 	TAILQ_FOREACH (q, &s->queue.all, order) {
@@ -293,8 +294,8 @@ void submits_add_failed(struct request *asker, Sidepool__V1__StatusReply *reply)
 		arena_alloc(&asker->arena, s->n_failed * sizeof(*m) + 1);
 	const struct submitted *w;
 
-	reply->failed_submissions =
-		arena_alloc(&asker->arena, s->n_failed * sizeof(*reply->failed_submissions) + 1);
+	reply->failed_submissions = arena_alloc(
+		&asker->arena, s->n_failed * sizeof(Sidepool__V1__SubmissionStatus *) + 1);
 	if (!m || !reply->failed_submissions)
 		return;
 	TAILQ_FOREACH (w, &s->failed, link) {
