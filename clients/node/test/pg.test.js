@@ -193,10 +193,12 @@ describe("sidepool/pg", { skip }, () => {
   test("a script of settings passes where it changes nothing, and is refused where it would be lost", async () => {
     // As Sequelize begins each connection.
     const script = (zone) => `SET standard_conforming_strings=on;SET client_min_messages TO warning;SET TIME ZONE ${zone};`;
-    for (const zone of ["'Etc/UTC'", "'utc'", "INTERVAL '+00:00' HOUR TO MINUTE"]) {
-      const results = await pool.query(script(zone));
-      assert.deepEqual(results.map(({ command }) => command), ["SET", "SET", "SET"]);
-    }
+    await withClient({ application_name: "ours" }, async (client) => {
+      for (const zone of ["'Etc/UTC'", "'utc'", "INTERVAL '+00:00' HOUR TO MINUTE"]) {
+        const results = await client.query(script(zone));
+        assert.deepEqual(results.map(({ command }) => command), ["SET", "SET", "SET"]);
+      }
+    });
     const lost = { code: "SESSION_REQUIRED", message: /TimeZone .* Asia\/Tokyo, .* have /, remedy: /SIDEPOOL_LEASE=session/ };
     await assert.rejects(pool.query(script("'Asia/Tokyo'")), lost);
     for (const text of ["set search_path = x; set timezone = 'UTC'", "set role x; reset role", "prepare a as select 1; prepare b as select 2"])

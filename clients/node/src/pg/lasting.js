@@ -6,14 +6,14 @@ import { Results } from "../result.js";
 import { statements } from "../sql-scan.js";
 
 const SETTING_VERBS = new Set(["SET", "RESET", "PREPARE", "DEALLOCATE", "LOAD"]);
-/** Settings whose loss is either none or found out by CHECK. */
+/** Settings whose loss is found out by CHECK; or none: client_min_messages alters nothing but what is said beside. */
 const CHECKED = new Set(["CLIENT_MIN_MESSAGES", "STANDARD_CONFORMING_STRINGS", "TIME", "TIMEZONE"]);
 const UTC = /^(?:(?:Etc\/)?(?:UTC|UCT|GMT|GMT[+-]?0|Greenwich|Universal|Zulu)|<\+00(?::00)*>-00(?::00)*)$/i;
 
-/** What a script has set and connections have not; client_min_messages alters nothing but what is said beside. */
+/** What a script has set and connections have not. */
 const CHECK = `
 SELECT name, setting, reset_val FROM pg_catalog.pg_settings
-WHERE source = 'session' AND setting IS DISTINCT FROM reset_val AND name <> 'client_min_messages'`;
+WHERE name IN ('TimeZone', 'standard_conforming_strings') AND setting IS DISTINCT FROM reset_val`;
 
 /** Statements that give up what a session has, with their tags. */
 const GIVING_UP = new Map([
