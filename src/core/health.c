@@ -73,14 +73,25 @@ static const char *remedy(const struct breaker *b)
 	}
 }
 
+/* Nothing failed: what that says of the database depends on whether anything was asked of it. */
+static void say_reachable(uint32_t slots_up, struct health_check *c)
+{
+	if (slots_up == 0)
+		SAY(c->reason, "No connection is up, and none was needed or has failed lately.");
+	else if (slots_up == 1)
+		SAY(c->reason, "The database can be reached; 1 connection is up.");
+	else
+		SAY(c->reason, "The database can be reached; %" PRIu32 " connections are up.",
+		    slots_up);
+}
+
 void health_of_database(const struct breaker *b, uint32_t slots_up, usec retry_after_us, usec now,
 			struct health_check *ret_check)
 {
 	struct health_check c = { .level = HEALTH_HEALTHY };
 
 	if (b->state == BREAKER_CLOSED && b->failures == 0) {
-		SAY(c.reason, "The database can be reached; %" PRIu32 " connections are up.",
-		    slots_up);
+		say_reachable(slots_up, &c);
 	} else if (b->state == BREAKER_CLOSED) {
 		c.level = slots_up ? HEALTH_DEGRADED : HEALTH_UNHEALTHY;
 		SAY(c.reason,

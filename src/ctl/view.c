@@ -38,7 +38,7 @@ static const struct view_column applications[] = {
 	{ "USE", "in_use", VIEW_NUMBER },
 	{ "WAIT", "waiting", VIEW_NUMBER },
 	{ "MIN", "min", VIEW_NUMBER },
-	{ "MAX", "max", VIEW_NUMBER },
+	{ "MAX", "max", VIEW_MOST },
 	{ "WEIGHT", "weight", VIEW_NUMBER },
 	{ "QUERIES", "queries_total", VIEW_NUMBER },
 	{ "ERRORS", "errors_total", VIEW_NUMBER },
@@ -116,7 +116,9 @@ static void print_number(const struct table *t, enum view_kind kind, uint64_t n,
 {
 	uint64_t us = kind == VIEW_US ? n : n > UINT64_MAX / 1000 ? UINT64_MAX : n * 1000;
 
-	if (kind == VIEW_NUMBER)
+	if (kind == VIEW_MOST && n == 0)
+		strcpy(buffer, "any");
+	else if (kind == VIEW_NUMBER || kind == VIEW_MOST)
 		count_print_short(n, buffer);
 	else if (n == 0)
 		strcpy(buffer, "-");
@@ -135,7 +137,8 @@ static const char *shown(const struct table *t, size_t row, size_t column, char 
 	const char *v = at < 0 ? NULL : sidepool_value(t->r, row, (size_t)at);
 
 	*ret_len = v ? sidepool_length(t->r, row, (size_t)at) : 0;
-	if (!v || is_text(c) || c->kind == VIEW_ID || (c->kind == VIEW_NUMBER && !t->terse))
+	if (!v || is_text(c) || c->kind == VIEW_ID || (c->kind == VIEW_NUMBER && !t->terse) ||
+	    (c->kind == VIEW_MOST && !t->terse && strcmp(v, "0") != 0))
 		return v ? v : "";
 	print_number(t, c->kind, strtoull(v, NULL, 10), buffer);
 	*ret_len = strlen(buffer);

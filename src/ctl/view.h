@@ -10,8 +10,9 @@ enum view_kind {
 	VIEW_TEXT = 0,
 	VIEW_PLACE, /* a text that says most at its end: a file and a line */
 	VIEW_NUMBER,
-	VIEW_ID, /* a number that people type again: shown to its last digit */
-	VIEW_MS, /* a length of time in milliseconds */
+	VIEW_MOST, /* a number of which 0 means that there is no limit */
+	VIEW_ID,   /* a number that people type again: shown to its last digit */
+	VIEW_MS,   /* a length of time in milliseconds */
 	VIEW_US,
 };
 

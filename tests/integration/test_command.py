@@ -6,8 +6,9 @@ import re
 import subprocess
 
 import pytest
+from lib.told import Told
 from lib.wait import wait_until
-from lib.wire import Request, Wire
+from lib.wire import Request, Response, Wire
 
 pytestmark = pytest.mark.fast
 
@@ -225,6 +226,53 @@ def test_advice_is_given_in_sentences(sidepool):
     assert max(map(len, lines)) <= 80
     assert re.search(r"pool main: on average \d\.\d\d of at most 9 connections .* for 3 queries.* \d would do", text)
     assert "pool idle: " in text and "It was not used." in text and "say little yet" in text
+
+
+def advice(tmp_path, pools=(), applications=(), leases=(), requests=(), **daemon):
+    """What is advised on that; an hour of uptime."""
+    status = Response().status
+    for name, value in {"uptime_ms": 3600000, "budget": 10, "budget_in_force": 10, **daemon}.items():
+        setattr(status, name, value)
+    for rows, into in ((pools, status.pools), (applications, status.applications), (leases, status.leases), (requests, status.requests)):
+        for row in rows:
+            into.add(**row)
+    with Told(tmp_path / "told.sock", status=status):
+        done = subprocess.run([COMMAND, "advise", "--socket", str(tmp_path / "told.sock")], capture_output=True, text=True, check=True)
+    (tmp_path / "told.sock").unlink()
+    return " ".join(done.stdout.split())
+
+
+def test_advice_goes_by_what_was_used_and_what_is_still_held(tmp_path):
+    pool = {"name": "main", "max_size": 10, "min_size": 1, "queries_total": 5}
+    assert "min_size = 0 would leave its connections to others" in advice(tmp_path, [pool])
+    assert advice(tmp_path, [{**pool, "min_size": 0}]).endswith("It was not used.")
+    hour = 3600 * 1000
+    used = {**pool, "run_us_total": hour * 1000}  # one, all of the time: 1 + 3 + 1 would do
+    assert "1.00 of at most 10" in advice(tmp_path, [used]) and "max_size = 5 would do" in advice(tmp_path, [used])
+    held = advice(tmp_path, [pool], leases=[{"pool": "main", "held_ms": hour}, {"pool": "other", "held_ms": hour}])
+    assert "1.00 of at most 10" in held and "max_size = 5 would do" in held
+    runs = [{"pool": "main", "run_ms": hour}, {"pool": "main", "run_ms": hour, "lease_id": 7}]
+    assert "1.00 of at most 10" in advice(tmp_path, [pool], requests=runs), "what runs on a lease is the lease's"
+
+
+def test_advice_where_it_is_short(tmp_path):
+    pool = {"name": "main", "max_size": 3, "run_us_total": 4 * 3600 * 10**6, "wait_p99_us": 90000}
+    assert "It is short: max_size = 11 would do, and a budget of as much, which is 10" in advice(tmp_path, [pool])
+    assert "It is short: max_size = 11 would do." in advice(tmp_path, [pool], budget=20, budget_in_force=20)
+    assert "let us have 7 connections: more than that in budget (10) is no use" in advice(tmp_path, [pool], budget_in_force=7)
+    assert "11 would do on average, but many come at once" in advice(tmp_path, [{**pool, "max_size": 11}])
+    said = advice(tmp_path, applications=[{"name": "api", "refused_total": 4}, {"name": "cron", "refused_total": 5, "max": 2}])
+    assert "api: 4 requests were refused; it waits" in said and "cron: 5 requests were refused; it has max = 2" in said
+    shares = [{"name": "api", "min": 2}, {"name": "cron", "min": 1, "in_use": 1}]
+    assert "api: min = 2 is guaranteed and was never used" in advice(tmp_path, applications=shares)
+    assert "cron" not in advice(tmp_path, applications=shares)
+
+
+@pytest.mark.settings({"application api": {"max": 2}})
+def test_an_application_without_a_limit_has_any(sidepool):
+    assert sidepool("query", "select 1", "--app", "api").status == OK and sidepool("query", "select 1", "--app", "cron").status == OK
+    rows = {line.split()[0]: line.split() for line in sidepool("apps").out.splitlines()}
+    assert rows["APPLICATION"][4] == "MAX" and rows["api"][4] == "2" and rows["cron"][4] == "any"
 
 
 def test_watch_goes_on_until_its_reader_leaves(daemon):

@@ -56,6 +56,11 @@ static void test_the_database_s_state_has_a_cause_and_a_remedy(void **state)
 	(void)state;
 	health_of_database(&b, 3, 0, 0, &c);
 	assert_check(&c, HEALTH_HEALTHY, "The database can be reached; 3 connections are up.");
+	health_of_database(&b, 1, 0, 0, &c);
+	assert_check(&c, HEALTH_HEALTHY, "The database can be reached; 1 connection is up.");
+	health_of_database(&b, 0, 0, 0, &c);
+	assert_check(&c, HEALTH_HEALTHY,
+		     "No connection is up, and none was needed or has failed lately.");
 	b.failures = 2;
 	b.cause = SLOT_FAILURE_NETWORK;
 	health_of_database(&b, 3, 0, 0, &c);
