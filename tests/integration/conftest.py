@@ -17,8 +17,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "fast: also in tests/run --fast")
     config.addinivalue_line("markers", "settings(config): of the daemon fixture")
     config.addinivalue_line("markers", "long: only in tests/run --all")
+    config.addinivalue_line("markers", "no_memcheck(reason): what cannot be seen of a daemon under valgrind")
     if not os.environ.get("SIDEPOOLD"):
         raise pytest.UsageError("SIDEPOOLD must name the daemon under test: use tests/run integration")
+
+
+def pytest_runtest_setup(item):
+    mark = item.get_closest_marker("no_memcheck")
+    if mark and os.environ.get("SIDEPOOL_SANITIZER") == "memcheck":
+        pytest.skip(mark.args[0])
 
 
 @pytest.fixture(scope="session", autouse=True)

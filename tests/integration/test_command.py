@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from lib.told import Told
-from lib.wait import wait_until
+from lib.wait import FACTOR, wait_until
 from lib.wire import Request, Response, Wire
 
 pytestmark = pytest.mark.fast
@@ -186,7 +186,7 @@ def test_pause_waits_for_what_runs(daemon, sidepool, busy):
 
 def test_who_waits_for_a_paused_pool_is_told_so(sidepool):
     sidepool("pause", "main")
-    r = sidepool("query", "--timeout", "200ms", "select 1")
+    r = sidepool("query", "--timeout", f"{200 * FACTOR:g}ms", "select 1")
     assert r.status == NOT_SENT and "; it is paused by an administrator" in r.err
     health = sidepool("health")
     said = " ".join(health.out.split())
