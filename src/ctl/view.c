@@ -263,19 +263,39 @@ int view_print(const struct sidepool_result *r, const struct view_column *column
 	return CTL_OK;
 }
 
-/* What does not fit into 80 columns: a sentence for each. */
+/* What does not fit into 80 columns: a sentence for each row that has one. */
+static void put_sentences(const struct sidepool_result *r, const char *what, const char *id_field,
+			  const char *field)
+{
+	int id = sidepool_fnumber(r, id_field), said = sidepool_fnumber(r, field);
+	bool any = false;
+
+	for (size_t row = 0; id >= 0 && said >= 0 && row < sidepool_nrows(r); row++) {
+		if (sidepool_length(r, row, (size_t)said) == 0)
+			continue;
+		if (!any)
+			putchar('\n');
+		any = true;
+		text_wrapf(stdout, SENTENCE_INDENT, "%s %s: %s", what,
+			   sidepool_value(r, row, (size_t)id),
+			   sidepool_value(r, row, (size_t)said));
+	}
+}
+
 static int put_leases(const struct sidepool_result *r)
 {
-	int id = sidepool_fnumber(r, "lease_id"), blame = sidepool_fnumber(r, "blame");
 	int status = view_print(r, leases, COUNT(leases));
 
-	if (sidepool_nrows(r) > 0)
-		putchar('\n');
-	for (size_t row = 0; id >= 0 && blame >= 0 && row < sidepool_nrows(r); row++)
-		if (sidepool_length(r, row, (size_t)blame) > 0)
-			text_wrapf(stdout, SENTENCE_INDENT, "lease %s: %s",
-				   sidepool_value(r, row, (size_t)id),
-				   sidepool_value(r, row, (size_t)blame));
+	put_sentences(r, "lease", "lease_id", "blame");
+	return status;
+}
+
+static int put_submissions(const struct sidepool_result *r, const struct view_column *columns,
+			   size_t n)
+{
+	int status = view_print(r, columns, n);
+
+	put_sentences(r, "submitted", "submission_id", "reason");
 	return status;
 }
 
@@ -293,9 +313,9 @@ int view_table(const struct sidepool_result *r, enum sidepool_table table)
 	case SIDEPOOL_TABLE_REQUESTS:
 		return view_print(r, requests, COUNT(requests));
 	case SIDEPOOL_TABLE_SUBMISSIONS:
-		return view_print(r, submissions, COUNT(submissions));
+		return put_submissions(r, submissions, COUNT(submissions));
 	case SIDEPOOL_TABLE_FAILED_SUBMISSIONS:
-		return view_print(r, failed_submissions, COUNT(failed_submissions));
+		return put_submissions(r, failed_submissions, COUNT(failed_submissions));
 	default:
 		return CTL_TROUBLE;
 	}

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import resource
 import signal
 import subprocess
@@ -257,6 +258,7 @@ def test_the_command_shows_what_waits_and_what_failed(wire, pg, daemon):
         wait_until("both are shown", lambda: command("queue").count("INSERT INTO") == 2)
     drained(wire)
     assert "23505" in command("queue", "--failed") and "failed" in command("queue", "--failed")
+    assert re.search(r"^submitted \d+: duplicate key value violates unique constraint", command("queue", "--failed"), re.M), "the whole reason"
     (kept,) = json.loads(command("status", "--json"))["failed_submissions"]
     assert kept["sqlstate"] == "23505" and kept["outcome"] == "failed"
 
