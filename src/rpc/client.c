@@ -141,7 +141,7 @@ void client_on_open(struct sp_conn *conn, void *userdata)
 	TAILQ_INIT(&c->requests);
 	TAILQ_INIT(&c->leases);
 	TAILQ_INIT(&c->listens);
-	facts_read(&c->facts, peer->uid, peer->gid, peer->pid);
+	facts_read(&c->facts, &rpc->known, c->connected, peer->uid, peer->gid, peer->pid);
 	c->facts.n_groups = sp_conn_peer_groups(conn, c->facts.groups, FACTS_GROUPS_MAX);
 	facts_name(&c->facts, c->declared, sizeof(c->declared));
 	client_match(c);

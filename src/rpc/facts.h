@@ -6,8 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "util/macro.h"
+
 enum {
 	FACTS_GROUPS_MAX = 64,
+	FACTS_KNOWN = 16,
 };
 
 struct facts {
@@ -23,10 +26,21 @@ struct facts {
 };
 
 /*
- * Reads /proc, which never blocks on a disk or a network. What cannot be read stays empty. The
- * groups are the caller's to fill in.
+ * What was read of the last few processes, by pid: one that connects for each of its queries is not
+ * looked up each time. Zeroed at first.
  */
-void facts_read(struct facts *ret_facts, uid_t uid, gid_t gid, pid_t pid);
+struct facts_known {
+	struct facts facts[FACTS_KNOWN];
+	usec until[FACTS_KNOWN]; /* when they are too old to be believed */
+};
+
+/*
+ * Reads /proc, which never blocks on a disk or a network, or takes what it read there less than a
+ * tenth of a second before `now`. What cannot be read stays empty. The groups are the caller's to
+ * fill in.
+ */
+void facts_read(struct facts *ret_facts, struct facts_known *known, usec now, uid_t uid, gid_t gid,
+		pid_t pid);
 
 /* The unit that the text of a /proc/PID/cgroup names. */
 void facts_unit(const char *cgroup, char *unit, size_t size);

@@ -116,6 +116,7 @@ struct rpc {
 	struct pg_text *xact_text; /* one reference: settle_sql() */
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients;
+	struct facts_known known;     /* of who connected last */
 	struct rpc_user *users;       /* owned, by uid */
 	struct application *fallback; /* for those who are one application too many */
 	unsigned n_leases;

@@ -206,9 +206,13 @@ void __wrap_sp_server_stop_listening(struct sp_server *s)
 }
 
 /* Everybody is the same program of another uid: nothing is read from /proc. */
-void __wrap_facts_read(struct facts *f, uid_t uid, gid_t gid, pid_t pid);
-void __wrap_facts_read(struct facts *f, uid_t uid, gid_t gid, pid_t pid)
+void __wrap_facts_read(struct facts *f, struct facts_known *known, usec now, uid_t uid, gid_t gid,
+		       pid_t pid);
+void __wrap_facts_read(struct facts *f, struct facts_known *known, usec now, uid_t uid, gid_t gid,
+		       pid_t pid)
 {
+	(void)known;
+	(void)now;
 	*f = (struct facts){ .uid = uid, .gid = gid, .pid = pid };
 }
 

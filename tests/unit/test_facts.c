@@ -2,9 +2,15 @@
 /* Which unit, user slice or container a process is of, told from its /proc/PID/cgroup. */
 #include "rpc/facts.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -73,12 +79,76 @@ static void test_a_name_for_who_gave_none(void **state)
 	assert_string_equal(name, "pid 4121");
 }
 
+/* A child that becomes another program, which ends when our end of its input is closed. */
+static pid_t start(int *ret_input, int *ret_go)
+{
+	int input[2], go[2];
+	pid_t child;
+	char c;
+
+	assert_int_equal(pipe(input) | pipe(go), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		(void)close(input[1]);
+		(void)close(go[1]);
+		(void)read(go[0], &c, 1);
+		(void)fcntl(go[0], F_SETFD, FD_CLOEXEC); /* closed: the program has begun */
+		(void)dup2(input[0], STDIN_FILENO);
+		(void)execl("/bin/cat", "cat", (char *)NULL);
+		_exit(EXIT_FAILURE);
+	}
+	(void)close(input[0]);
+	(void)close(go[0]);
+	*ret_input = input[1];
+	*ret_go = go[1];
+	return child;
+}
+
+/* SIGPIPE is off: the write fails when the last reader is gone, which execve(2) has closed. */
+static void become(int go)
+{
+	struct pollfd p = { .fd = go, .events = 0 };
+
+	assert_int_equal(write(go, "", 1), 1);
+	assert_int_equal(poll(&p, 1, -1), 1); /* POLLERR: nobody reads any more */
+	(void)close(go);
+}
+
+static void test_what_was_read_is_believed_for_a_moment(void **state)
+{
+	struct facts_known known = { .until = { 0 } };
+	const usec then = 50, soon = then + 99999, later = then + 100000;
+	char name[64];
+	struct facts f;
+	int input, go;
+	pid_t pid = start(&input, &go);
+
+	(void)state;
+	facts_read(&f, &known, then, getuid(), getgid(), pid);
+	facts_name(&f, name, sizeof(name));
+	assert_string_equal(strrchr(f.executable, '/') + 1, "test_facts");
+	become(go);
+	facts_read(&f, &known, soon, getuid(), getgid(), pid);
+	assert_string_equal(strrchr(f.executable, '/') + 1, "test_facts");
+	facts_read(&f, &known, soon, getuid() + 1, getgid(), pid);
+	assert_string_equal(strrchr(f.executable, '/') + 1, "cat");
+	facts_read(&f, &known, soon, getuid(), getgid(), pid);
+	assert_string_equal(strrchr(f.executable, '/') + 1, "cat");
+	facts_read(&f, &known, later, getuid(), getgid(), pid + FACTS_KNOWN);
+	facts_read(&f, &known, later, getuid(), getgid(), pid);
+	assert_string_equal(strrchr(f.executable, '/') + 1, "cat");
+	(void)close(input);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_cgroup_names_the_unit),
 		cmocka_unit_test(test_a_long_name_is_cut),
 		cmocka_unit_test(test_a_name_for_who_gave_none),
+		cmocka_unit_test(test_what_was_read_is_believed_for_a_moment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
