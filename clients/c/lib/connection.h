@@ -17,7 +17,7 @@
 struct request;
 struct sidepool;
 struct sidepool_reply;
-struct Sidepool__V1__HelloReply;
+struct Sidepool__V1__Response;
 
 enum connection_state {
 	CONNECTION_NONE = 0, /* nothing is queued; the next request starts it */
@@ -44,8 +44,10 @@ struct connection {
 	struct bytes rest;  /* of a message of which a part is out and that nobody waits for */
 	size_t rest_at;
 	struct streams streams;
-	struct request *hello;                   /* owned; NULL but in GREETING and HELLO */
-	struct Sidepool__V1__HelloReply *daemon; /* owned; what the last Hello was answered with */
+	struct request *hello; /* owned; NULL but in GREETING and HELLO */
+	struct bytes said;     /* what the last Hello was answered with */
+	struct Sidepool__V1__Response
+		*daemon; /* owned: that, unpacked; NULL: nobody asked for it */
 	uint32_t max_message_bytes;
 };
 

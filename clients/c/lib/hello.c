@@ -38,37 +38,58 @@ struct request *hello_request(struct sidepool *sp)
 	return q;
 }
 
-void hello_free(struct connection *c)
+static void forget_unpacked(struct connection *c)
 {
 	if (c->daemon)
-		sidepool__v1__hello_reply__free_unpacked(c->daemon, NULL);
+		sidepool__v1__response__free_unpacked(c->daemon, NULL);
 	c->daemon = NULL;
 }
 
-int hello_take(struct sidepool *sp, struct sidepool_reply *reply, size_t len)
+void hello_free(struct connection *c)
 {
-	Sidepool__V1__Response *response;
-	struct connection *c = sp->connection;
+	forget_unpacked(c);
+	bytes_deinit(&c->said);
+}
 
+/* The one thing in it that every connection needs. */
+static bool read_limits(struct connection *c, const struct pb_field *hello)
+{
+	struct pb_reader r = pb_read(hello->data, hello->len);
+	struct pb_field f;
+
+	while (pb_next(&r, &f))
+		if (f.number == HELLO_REPLY_MAX_MESSAGE_BYTES && f.value > 0)
+			c->max_message_bytes = (uint32_t)MIN(f.value, (uint64_t)UINT32_MAX);
+	return !r.failed;
+}
+
+static int take_refusal(struct sidepool_reply *reply, size_t len)
+{
 	if (reply_parse(reply, len, NULL) != 0)
 		return HELLO_E_MALFORMED;
-	if (sidepool_code(reply) == SIDEPOOL_E_SHUTTING_DOWN)
-		return HELLO_E_LATER;
-	if (sidepool_code(reply) != SIDEPOOL_E_OK)
-		return HELLO_E_REFUSED;
-	response = sidepool__v1__response__unpack(NULL, len, reply->body.data);
-	if (!response || response->kind_case != SIDEPOOL__V1__RESPONSE__KIND_HELLO) {
-		if (response)
-			sidepool__v1__response__free_unpacked(response, NULL);
-		return HELLO_E_MALFORMED;
+	return sidepool_code(reply) == SIDEPOOL_E_SHUTTING_DOWN ? HELLO_E_LATER : HELLO_E_REFUSED;
+}
+
+/* Most of it nobody ever asks for, and a short connection would spend its time with unpacking it. */
+int hello_take(struct sidepool *sp, struct sidepool_reply *reply, size_t len)
+{
+	struct connection *c = sp->connection;
+	struct pb_reader r = pb_read(reply->body.data, len);
+	struct pb_field f;
+	bool told = false;
+
+	while (pb_next(&r, &f)) {
+		if (f.number == RESPONSE_ERROR)
+			return take_refusal(reply, len);
+		if (f.number == RESPONSE_HELLO && f.type == PB_BLOB)
+			told = read_limits(c, &f);
 	}
-	hello_free(c);
-	c->daemon = steal(&response->hello);
-	response->kind_case = SIDEPOOL__V1__RESPONSE__KIND__NOT_SET;
-	sidepool__v1__response__free_unpacked(response, NULL);
-	if (c->daemon->max_message_bytes > 0)
-		c->max_message_bytes = c->daemon->max_message_bytes;
-	return 0;
+	if (r.failed || !told)
+		return HELLO_E_MALFORMED;
+	forget_unpacked(c);
+	bytes_reset(&c->said, len);
+	bytes_put(&c->said, reply->body.data, len);
+	return c->said.failed ? HELLO_E_MALFORMED : 0;
 }
 
 void hello_refuse(struct sidepool *sp, const struct sidepool_reply *reply)
@@ -80,16 +101,10 @@ void hello_refuse(struct sidepool *sp, const struct sidepool_reply *reply)
 
 static int parse_as_reply(const struct connection *c, struct sidepool_reply *reply)
 {
-	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
-	size_t len;
-
-	response.kind_case = SIDEPOOL__V1__RESPONSE__KIND_HELLO;
-	response.hello = c->daemon;
-	len = sidepool__v1__response__get_packed_size(&response);
-	if (!reply_reserve(reply, len))
+	if (!reply_reserve(reply, c->said.len))
 		return -ENOMEM;
-	sidepool__v1__response__pack(&response, reply->body.data);
-	return reply_parse(reply, len, NULL);
+	memcpy(reply->body.data, c->said.data, c->said.len);
+	return reply_parse(reply, c->said.len, NULL);
 }
 
 static void answer_connect(struct sidepool *sp, struct request *q)
@@ -114,33 +129,49 @@ void hello_answer(struct sidepool *sp)
 	}
 }
 
+/* What the daemon said of itself. NULL before the first connection, and without memory. */
+static const Sidepool__V1__HelloReply *told(const struct sidepool *sp)
+{
+	struct connection *c = sp->connection;
+
+	if (!c->daemon && c->said.len > 0)
+		c->daemon = sidepool__v1__response__unpack(NULL, c->said.len, c->said.data);
+	if (!c->daemon || c->daemon->kind_case != SIDEPOOL__V1__RESPONSE__KIND_HELLO)
+		return NULL;
+	return c->daemon->hello;
+}
+
 const char *sidepool_daemon_version(const struct sidepool *sp)
 {
-	return sp->connection->daemon ? sp->connection->daemon->daemon_version : NULL;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
+
+	return daemon ? daemon->daemon_version : NULL;
 }
 
 const char *sidepool_events_url(const struct sidepool *sp)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
 
 	return daemon && *daemon->events_url ? daemon->events_url : NULL;
 }
 
 const char *sidepool_application(const struct sidepool *sp)
 {
-	return sp->connection->daemon ? sp->connection->daemon->application : NULL;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
+
+	return daemon ? daemon->application : NULL;
 }
 
 const char *sidepool_pool(const struct sidepool *sp, unsigned index)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
 
 	return daemon && index < daemon->n_pools ? daemon->pools[index] : NULL;
 }
 
 const char *sidepool_parameter(const struct sidepool *sp, const char *name)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
 
 	for (size_t i = 0; daemon && i < daemon->n_parameters; i++)
 		if (strcmp(daemon->parameters[i]->name, name) == 0)
@@ -150,7 +181,7 @@ const char *sidepool_parameter(const struct sidepool *sp, const char *name)
 
 int sidepool_has_feature(const struct sidepool *sp, const char *name)
 {
-	const Sidepool__V1__HelloReply *daemon = sp->connection->daemon;
+	const Sidepool__V1__HelloReply *daemon = told(sp);
 
 	for (size_t i = 0; daemon && i < daemon->n_features; i++)
 		if (strcmp(daemon->features[i], name) == 0)

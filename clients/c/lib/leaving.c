@@ -33,6 +33,8 @@ static void hand_on(struct connection *old, struct connection *c)
 {
 	c->number = old->number;
 	c->max_message_bytes = old->max_message_bytes;
+	c->said = old->said;
+	old->said = (struct bytes){ .data = NULL };
 	c->daemon = steal(&old->daemon);
 }
 
