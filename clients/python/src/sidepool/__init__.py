@@ -8,6 +8,7 @@ from ._dbapi import (
     BINARY, DATETIME, NUMBER, ROWID, STRING, Binary, Date, DateFromTicks, Time, TimeFromTicks, Timestamp, TimestampFromTicks,
     apilevel, paramstyle, threadsafety,
 )
+from ._rollback import Rollback
 from ._session import IsolationLevel, Notify, TransactionStatus
 from ._settings import VERSION as __version__
 from ._submit import Submitted
@@ -15,7 +16,7 @@ from ._sync.connection import Connection
 from ._sync.copy import Copy
 from ._sync.cursor import Cursor, RawCursor
 from ._sync.server_cursor import RawServerCursor, ServerCursor
-from ._sync.transaction import Rollback, Transaction
+from ._sync.transaction import Transaction
 from ._sync.typeinfo import fetch_type
 from ._xid import Xid
 from .errors import (

@@ -7,8 +7,9 @@ from ._async.connection import AsyncConnection
 from ._async.copy import AsyncCopy
 from ._async.cursor import AsyncCursor, AsyncRawCursor
 from ._async.server_cursor import AsyncRawServerCursor, AsyncServerCursor
-from ._async.transaction import AsyncTransaction, Rollback
+from ._async.transaction import AsyncTransaction
 from ._async.typeinfo import fetch_type
+from ._rollback import Rollback
 
 connect = AsyncConnection.connect
 

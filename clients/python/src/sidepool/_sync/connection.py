@@ -252,6 +252,8 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
         self.deferrable = value
 
     def _set_idle(self, name):
+        if self._closed:
+            raise errors.OperationalError("the connection is closed")
         if self._in_transaction:
             raise errors.ProgrammingError(f"can't change {name!r} now: a transaction is in progress")
 

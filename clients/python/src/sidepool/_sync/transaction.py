@@ -4,13 +4,7 @@
 from .. import errors
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_FAILED
 from .._quote import quote_ident
-
-
-class Rollback(Exception):
-    """Raised within a block: leaves it (or the one given) and rolls it back, and goes no further."""
-
-    def __init__(self, transaction=None):
-        self.transaction = transaction
+from .._rollback import Rollback
 
 
 class Transaction:
@@ -58,7 +52,8 @@ class Transaction:
         self._state = "done"
         if connection._closed:
             return False
-        if not connection._blocks or connection._blocks[-1] is not self:
+        if self not in connection._blocks[-1:]:
+            connection._blocks.clear()  # the others are refused alike, and commit() and rollback() are free again
             raise errors.ProgrammingError("transaction() blocks are left in another order than they were entered")
         ours = kind is not None and issubclass(kind, Rollback)
         if kind is None and not self._force_rollback:
