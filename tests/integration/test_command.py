@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from lib.told import Told
 from lib.wait import FACTOR, wait_until
-from lib.wire import Request, Response, Wire
+from lib.wire import Response, Wire
 
 pytestmark = pytest.mark.fast
 
@@ -127,18 +127,12 @@ def test_ping_status_and_lists(sidepool):
 def busy(daemon, sidepool):
     """One statement that runs for long, and one that waits for its connection."""
     with Wire(daemon.socket) as seeds, Wire(daemon.socket) as api:
-        named(seeds, "seed-1"), named(api, "api")
+        seeds.named("seed-1"), api.named("api")
         running = seeds.send(seeds.query_request("SELECT pg_sleep(600)", call_site="seed.py:7"))
         wait_until("it runs", lambda: [r for r in rows_of(sidepool("queries", "--json")) if r["state"] == "running"])
         waiting = api.send(api.query_request("SELECT 1"))
         wait_until("the other waits", lambda: len(rows_of(sidepool("queries", "--json"))) == 2)
         yield lambda: (seeds.receive(running), api.receive(waiting))
-
-
-def named(wire, name):
-    hello = Request()
-    hello.hello.application_name = name
-    wire.call(hello)
 
 
 def rows_of(ran):

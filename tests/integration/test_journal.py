@@ -90,15 +90,9 @@ def journaled(pg):
         daemon.remove()
 
 
-def named(wire, name):
-    hello = Request()
-    hello.hello.application_name = name
-    wire.call(hello)
-
-
 def test_the_fields_of_a_statement_a_lease_and_a_minute(journaled):
     with Wire(journaled.socket) as w:
-        named(w, "reports")
+        w.named("reports")
         wait_until("two idle", lambda: w.status().pools[0].idle >= 2)
         w.query("SELECT relname\nFROM pg_class WHERE relname = $1", ["x"], call_site="report.py:7")
         with pytest.raises(Failed):

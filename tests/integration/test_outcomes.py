@@ -211,11 +211,7 @@ def test_a_repetition_that_is_cancelled_does_not_know_what_the_first_did(wire, p
 @pytest.mark.settings({"sidepool": {"budget": 1}})
 def test_a_cancel_that_hits_our_own_statement_is_not_the_requests_failure(daemon, pg):
     """Who is behind a connection is told to PostgreSQL ahead of each request of another; that is what an early cancel may hit."""
-    told, clients = {}, [Wire(daemon.socket), Wire(daemon.socket)]
-    for name, wire in zip("ab", clients):
-        hello = wire.request()
-        hello.hello.application_name = name
-        wire.call(hello)
+    told, clients = {}, [Wire(daemon.socket).named(name) for name in "ab"]
     for key in range(3000):
         wire = clients[key % 2]
         number = wire.send(wire.query_request("INSERT INTO effect SELECT $1::int", [str(key)]))

@@ -63,11 +63,7 @@ def page(daemon, browser):
 
 def busy(daemon):
     """Two applications with leases, one of them in a transaction, and one that waits."""
-    web, seed, hostile = (Wire(daemon.socket) for _ in range(3))
-    for w, name in ((web, "web"), (seed, "seed"), (hostile, HOSTILE)):
-        hello = w.request()
-        hello.hello.application_name = name
-        w.call(hello)
+    web, seed, hostile = (Wire(daemon.socket).named(name) for name in ("web", "seed", HOSTILE))
     web.query("SELECT 1", begin=True, call_site="orders.py:12")
     for _ in range(4):
         seed.lease(call_site=HOSTILE)

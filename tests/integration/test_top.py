@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from lib.screen import Screen
 from lib.wait import wait_until
-from lib.wire import Request, Wire
+from lib.wire import Wire
 
 COMMAND = os.environ.get("SIDEPOOL", "sidepool")
 ONE = pytest.mark.settings({"sidepool": {"budget": 2}, "pool main": {"pipeline": "off"}, "application api": {"max": 1}})
@@ -35,18 +35,10 @@ def top(daemon):
         screen.close()
 
 
-def named(socket, name):
-    wire = Wire(socket)
-    hello = Request()
-    hello.hello.application_name = name
-    wire.call(hello)
-    return wire
-
-
 @pytest.fixture
 def work(daemon):
     """Who holds, who runs, who waits: two connections, a lease on one, and three that want one."""
-    seeds, reports, api = (named(daemon.socket, name) for name in ("seed-users", "reports", "api"))
+    seeds, reports, api = (Wire(daemon.socket).named(name) for name in ("seed-users", "reports", "api"))
     lease = reports.lease(call_site="report.py:12")
     reports.query("BEGIN", lease=lease)
     seeds.send(seeds.query_request("SELECT pg_sleep(600)\n/* seeds */", call_site="seed.ts:88"))

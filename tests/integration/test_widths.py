@@ -10,7 +10,7 @@ import pytest
 from lib.screen import Screen
 from lib.told import UINT64, Told, filled
 from lib.wait import wait_until
-from lib.wire import Request, Response, Wire
+from lib.wire import Response, Wire
 
 pytestmark = pytest.mark.fast
 
@@ -21,14 +21,6 @@ LONG = "pool-of-a-name-that-is-rather-long-for-a-table"
 
 def width(text):
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def named(socket, name):
-    wire = Wire(socket)
-    hello = Request()
-    hello.hello.application_name = name
-    wire.call(hello)
-    return wire
 
 
 def printed(daemon, *arguments):
@@ -52,7 +44,7 @@ def test_long_and_wide_names_are_cut_to_fit(daemon):
 
     names = ("bücher-日本語-サービス-very-long-名前", "a" * 63, "api")
     with contextlib.ExitStack() as stack:
-        holder, runner, waiter = (stack.enter_context(named(daemon.socket, name)) for name in names)
+        holder, runner, waiter = (stack.enter_context(Wire(daemon.socket).named(name)) for name in names)
         look(daemon, holder, runner, waiter)
 
 

@@ -18,28 +18,6 @@ from sidepool._messages import Request, Response
 from sidepool._settings import make_settings
 from sidepool._transport_async import AsyncTransport
 
-@pytest.fixture
-def fake():
-    """A daemon that the test plays."""
-    daemon = FakeDaemon().start()
-    yield daemon
-    daemon.remove()
-
-
-@pytest.fixture(params=[SyncDriver, AsyncDriver], ids=["sync", "async"])
-def drive(request):
-    """drive(path, **settings) makes a transport, closed at the end."""
-    made = []
-
-    def make(path, **settings):
-        made.append(request.param(path, **settings))
-        return made[-1]
-
-    yield make
-    for driver in made:
-        driver.close()
-
-
 SHUTTING_DOWN, UNKNOWN_STATEMENT, NOT_SENT, STATUS_ACTIVE = 24, 9, 1, 2
 
 

@@ -11,7 +11,7 @@ from .picture import svg
 from .postgres import Postgres
 from .screen import Screen
 from .wait import wait_until
-from .wire import Request, Wire
+from .wire import Wire
 
 CONFIG = {
     "sidepool": {"budget": 6},
@@ -39,10 +39,7 @@ SECONDS = 15  # for so long it goes on like that
 
 def be_client(socket, name, place, sql, lease):
     """A process of its own, as each application is."""
-    wire = Wire(socket)
-    hello = Request()
-    hello.hello.application_name = name
-    wire.call(hello)
+    wire = Wire(socket).named(name)
     held = wire.lease(call_site=place) if lease else None
     if sql and held:
         wire.query(sql, lease=held)

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A subscriber of the events socket that is nothing but the wire (proto/WIRE.md, section 6)."""
-import socket
-import struct
-
 from google.protobuf import message_factory
 
+from .framed import Framed
 from .wire import Request, Response
 
 Event = message_factory.GetMessageClass(Response.DESCRIPTOR.file.pool.FindMessageTypeByName("sidepool.v1.Event"))
@@ -28,31 +26,17 @@ def events_url(wire):
     return wire.call(r).hello.events_url
 
 
-class Subscriber:
+class Subscriber(Framed):
     """Connected for certain when it has heard a mark: `listen()` sees to that."""
 
     def __init__(self, wire, timeout=60):
+        super().__init__(events_url(wire).removeprefix("ipc://"), timeout)
         self.wire = wire
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(events_url(wire).removeprefix("ipc://"))
-        self.socket.sendall(b"\0SP\0\0\x21\0\0")
-        assert self.read(8) == b"\0SP\0\0\x20\0\0"
-
-    def read(self, n):
-        data = b""
-        while len(data) < n:
-            part = self.socket.recv(n - len(data))
-            if not part:
-                raise ConnectionError("the events socket was closed")
-            data += part
-        return data
+        self.greet(b"\0SP\0\0\x21\0\0", b"\0SP\0\0\x20\0\0")
 
     def receive_any(self):
         """The next message: its topic and its event."""
-        kind, n = struct.unpack(">BQ", self.read(9))
-        assert kind == 1
-        topic, _, event = self.read(n).partition(b"\0")
+        topic, _, event = self.read_message().partition(b"\0")
         return topic.decode(), Event.FromString(event)
 
     def receive(self, prefix="", kind=None):
@@ -82,12 +66,3 @@ class Subscriber:
     def watch(self, pool=""):
         """Until events of the pool are heard for certain."""
         return self.listen("", pool)
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A client that is nothing but the wire: it can say anything, also what no client should."""
 import pathlib
-import socket
 import struct
 import subprocess
 import tempfile
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from .framed import Framed
 from .secrets import SECRET
 
 PROTO = pathlib.Path(__file__).resolve().parents[3] / "proto"
@@ -70,24 +70,19 @@ def fill(statement, sql, values=(), **options):
         getattr(statement, key).extend(value) if isinstance(value, (list, tuple)) else setattr(statement, key, value)
 
 
-class Wire:
+class Wire(Framed):
     def __init__(self, path, greet=True, timeout=60):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+        super().__init__(path, timeout)
         self.last, self.early = 0, {}
         if greet:
-            self.socket.sendall(GREETING)
-            assert self.read(8) == b"\0SP\0\0\x31\0\0"
+            self.greet(GREETING, b"\0SP\0\0\x31\0\0")
 
-    def read(self, n):
-        data = b""
-        while len(data) < n:
-            part = self.socket.recv(min(n - len(data), 1 << 20))
-            if not part:
-                raise ConnectionError(f"closed after {len(data)} of {n} bytes")
-            data += part
-        return data
+    def named(self, name):
+        """Says Hello by that name; for what is to be known by it from the start."""
+        hello = Request()
+        hello.hello.application_name = name
+        self.call(hello)
+        return self
 
     def send_body(self, body):
         self.socket.sendall(b"\1" + struct.pack(">Q", len(body)) + body)
@@ -100,8 +95,7 @@ class Wire:
         return number
 
     def receive_any(self):
-        head = self.read(9)
-        body = self.read(struct.unpack(">Q", head[1:])[0])
+        body = self.read_message()
         assert SECRET.encode() not in body, "an answer shows the database's password"
         return struct.unpack(">I", body[:4])[0], Response.FromString(body[4:])
 
@@ -169,12 +163,3 @@ class Wire:
         r = Request()
         r.status.SetInParent()
         return self.call(r).status
-
-    def close(self):
-        self.socket.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
