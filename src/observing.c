@@ -81,6 +81,7 @@ static void submit_queue(void *owner, struct site_submit_queue *ret_queue)
 	submits_count(o->rpc, &n);
 	*ret_queue = (struct site_submit_queue){ .max_size = n.max_size,
 						 .max_bytes = n.max_bytes,
+						 .queued = n.waiting + n.running,
 						 .oldest_us = n.oldest_us,
 						 .journal_bytes = n.journal_bytes,
 						 .journal_fails = n.journal_fails };

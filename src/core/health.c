@@ -142,6 +142,32 @@ void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit,
 	*ret_check = c;
 }
 
+void health_of_submits(uint32_t queued, uint32_t most, bool journal_fails,
+		       struct health_check *ret_check)
+{
+	struct health_check c = { .level = HEALTH_HEALTHY };
+
+	if (journal_fails) {
+		c.level = HEALTH_DEGRADED;
+		SAY(c.reason,
+		    "The journal of submitted writes cannot be written: none is "
+		    "accepted, %" PRIu32 " are not done yet.",
+		    queued);
+		SAY(c.advice, "Make room on its disk: the log has the reason.");
+	} else if (UINT64_C(5) * queued > UINT64_C(4) * most) {
+		c.level = HEALTH_DEGRADED;
+		SAY(c.reason,
+		    "%" PRIu32 " of at most %" PRIu32 " submitted writes are not done yet.", queued,
+		    most);
+		SAY(c.advice, "See with 'sidepool queue' what they wait for.");
+	} else {
+		SAY(c.reason,
+		    "%" PRIu32 " submitted writes are not done yet (the limit is %" PRIu32 ").",
+		    queued, most);
+	}
+	*ret_check = c;
+}
+
 void health_check_budget(const struct core *c, usec now, struct health_check *ret_check)
 {
 	struct core_numbers n;

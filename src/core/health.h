@@ -44,7 +44,11 @@ void health_of_database(const struct breaker *b, uint32_t slots_up, usec retry_a
 void health_of_limits(uint32_t asked, uint32_t in_force, uint32_t would_fit,
 		      struct health_check *ret_check);
 
-/* The numbers of the checks above, from the core. */
+/* Whether submitted writes are accepted: of `most` that may be there, `queued` are. */
+void health_of_submits(uint32_t queued, uint32_t most, bool journal_fails,
+		       struct health_check *ret_check);
+
+/* The numbers of the checks above, but for the last, from the core. */
 void health_check_budget(const struct core *c, usec now, struct health_check *ret_check);
 void health_check_acquisition(const struct pool *p, usec now, struct health_check *ret_check);
 void health_check_database(const struct pool *p, usec now, struct health_check *ret_check);
@@ -53,7 +57,7 @@ void health_check_limits(const struct pool *p, struct health_check *ret_check);
 /* How long it takes to get a connection there; 0 where nobody asked lately. */
 usec health_acquisition(const struct pool *p, usec now);
 
-/* The worst of all checks. */
+/* The worst of the checks of the core. */
 enum health_level health_level(const struct core *c, usec now);
 
 const char *health_level_to_string(enum health_level level);

@@ -75,6 +75,37 @@ static void put_budget(const struct site *site, struct json *j, usec now)
 	end_check(j);
 }
 
+void health_check_submits(const struct site *site, struct health_check *ret_check)
+{
+	struct site_submit_queue q;
+
+	site->submit_queue(site->owner, &q);
+	health_of_submits(q.queued, (uint32_t)q.max_size, q.journal_fails, ret_check);
+}
+
+enum health_level health_of_site(const struct site *site, usec now)
+{
+	struct health_check submits;
+
+	health_check_submits(site, &submits);
+	return MAX(health_level(site->core, now), submits.level);
+}
+
+static void put_submits(const struct site *site, struct json *j)
+{
+	struct site_submit_queue q;
+	struct health_check check;
+
+	site->submit_queue(site->owner, &q);
+	health_check_submits(site, &check);
+	put_check(j, "submits", NULL, &check);
+	json_uint(j, "queuedWrites", q.queued);
+	json_uint(j, "maxQueuedWrites", q.max_size);
+	json_tenths(j, "oldestMs", (double)q.oldest_us / USEC_PER_MS);
+	json_bool(j, "journalFails", q.journal_fails);
+	end_check(j);
+}
+
 static void put_sizes(struct json *j, const struct pool *p)
 {
 	uint32_t most = pool_limit(p);
@@ -121,6 +152,9 @@ static void put_recommendations(const struct site *site, struct json *j, usec no
 	health_check_budget(site->core, now, &check);
 	if (*check.advice)
 		json_string(j, NULL, check.advice);
+	health_check_submits(site, &check);
+	if (*check.advice)
+		json_string(j, NULL, check.advice);
 	for (size_t i = 0; i < site->n_pools; i++) {
 		const struct pool *p = pg_pool_core(site->pools[i]);
 		struct health_check checks[3];
@@ -160,7 +194,7 @@ static void unavailable(const struct site *site, struct http_answer *a, usec now
 void health_answer_full(const struct site *site, struct http_answer *a)
 {
 	usec now = pg_engine_now();
-	enum health_level level = health_level(site->core, now);
+	enum health_level level = health_of_site(site, now);
 	struct json j = { .text = &a->text };
 	struct core_numbers n;
 
@@ -172,6 +206,7 @@ void health_answer_full(const struct site *site, struct http_answer *a)
 	json_string(&j, "status", level_name(n.draining ? HEALTH_UNHEALTHY : level));
 	json_open(&j, "checks", '[');
 	put_budget(site, &j, now);
+	put_submits(site, &j);
 	for (size_t i = 0; i < site->n_pools; i++)
 		put_pool(site->pools[i], &j, now);
 	json_close(&j, ']');

@@ -8,8 +8,10 @@
 
 #include <uv.h>
 
+#include "core/health.h"
 #include "http/history.h"
 #include "http/server.h"
+#include "util/macro.h"
 
 struct core;
 struct pg_pool;
@@ -35,6 +37,7 @@ struct site_submits {
 /* What of them is not a pool's. */
 struct site_submit_queue {
 	uint64_t max_size, max_bytes;
+	uint32_t queued;    /* waiting and running, also of pools that are configured no more */
 	uint64_t oldest_us; /* how long the oldest is there; 0: none */
 	uint64_t journal_bytes;
 	bool journal_fails;
@@ -57,6 +60,8 @@ struct site {
 bool site_route(void *userdata, const char *path, struct http_answer *answer);
 
 /* health.c */
+enum health_level health_of_site(const struct site *site, usec now); /* the worst of all checks */
+void health_check_submits(const struct site *site, struct health_check *ret_check);
 void health_answer_full(const struct site *site, struct http_answer *answer);
 void health_answer_ready(const struct site *site, struct http_answer *answer);
 void health_answer_live(const struct site *site, struct http_answer *answer);

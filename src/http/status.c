@@ -189,6 +189,8 @@ static void put_advices(const struct site *site, struct json *j, usec now)
 	json_open(j, "advices", '[');
 	health_check_budget(site->core, now, &check);
 	put_advice(j, "", &check);
+	health_check_submits(site, &check);
+	put_advice(j, "", &check);
 	for (size_t i = 0; i < site->n_pools; i++) {
 		const struct pool *p = pg_pool_core(site->pools[i]);
 		const char *name = pg_pool_name(site->pools[i]);
@@ -209,7 +211,7 @@ static void put_whole(const struct site *site, struct json *j, usec now)
 
 	core_numbers(site->core, now, &n);
 	json_string(j, "version", SIDEPOOL_VERSION);
-	json_string(j, "health", health_level_to_string(health_level(site->core, now)));
+	json_string(j, "health", health_level_to_string(health_of_site(site, now)));
 	json_bool(j, "draining", n.draining);
 	json_uint(j, "budget", n.budget);
 	json_uint(j, "budgetInForce", n.budget_in_force);

@@ -15,6 +15,7 @@
 #include "rpc/queries.h"
 #include "rpc/rpc-internal.h"
 #include "rpc/status.h"
+#include "rpc/submit.h"
 #include "util/log.h"
 
 enum {
@@ -48,15 +49,19 @@ void health_handle(struct request *r)
 	Sidepool__V1__Response response = SIDEPOOL__V1__RESPONSE__INIT;
 	Sidepool__V1__HealthReply reply = SIDEPOOL__V1__HEALTH_REPLY__INIT;
 	struct health_check check;
+	struct submit_counts n;
 	usec now = rpc_now();
 
 	reply.checks = arena_alloc(&r->arena,
-				   (1 + 3 * rpc->n_pools) * sizeof(Sidepool__V1__HealthCheck *));
+				   (2 + 3 * rpc->n_pools) * sizeof(Sidepool__V1__HealthCheck *));
 	if (!reply.checks) {
 		request_fail(r, SIDEPOOL_E_OUT_OF_MEMORY, NULL);
 		return;
 	}
-	reply.level = status_health_level(health_level(rpc->core, now));
+	submits_count(rpc, &n);
+	health_of_submits(n.waiting + n.running, n.max_size, n.journal_fails, &check);
+	reply.level = status_health_level(MAX(health_level(rpc->core, now), check.level));
+	add_check(r, &reply, "submits", NULL, &check);
 	health_check_budget(rpc->core, now, &check);
 	add_check(r, &reply, "budget", NULL, &check);
 	for (size_t i = 0; i < rpc->n_pools; i++) {

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 from lib.events import Subscriber
-from lib.http import metrics
+from lib.http import get_json, metrics
 from lib.wait import wait_until
 from lib.wire import Failed, Request, Wire, fill
 
@@ -440,6 +440,17 @@ def test_what_is_no_journal_is_left_alone(pg, make_daemon, journal):
     assert "it is no journal" in daemon.log() and journal.read_text().startswith("dear diary")
 
 
+def submits_health(daemon, wire):
+    """(its status in /health, its level on the wire, whether the journal fails)"""
+    request = Request()
+    request.health.SetInParent()
+    (asked,) = [c for c in wire.call(request).health.checks if c.name == "submits"]
+    health = get_json(daemon.dir / "http.sock", "/health")[1]
+    (check,) = [c for c in health["checks"] if c["name"] == "submits"]
+    assert asked.reason == check["description"] and (asked.advice in health["recommendations"] or not asked.advice)
+    return check["status"], asked.level, check["data"]["journalFails"]
+
+
 def test_a_full_disk_refuses_and_loses_nothing(kept, pg):
     """A limit on the length of files stands for the disk."""
     with Wire(kept.socket) as w:
@@ -450,10 +461,12 @@ def test_a_full_disk_refuses_and_loses_nothing(kept, pg):
             submit(w, ("INSERT INTO note (a) SELECT length($1)", ["x" * 50000]))
         assert (e.value.code, e.value.outcome) == ("JOURNAL_FAILED", "not sent")
         assert queue(w).submit.journal_failure and told(kept)["_journal_failing"] == 1
+        assert submits_health(kept, w) == ("Degraded", 2, True)
         resource.prlimit(kept.pid(), resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         submit(w, insert(2))
         drained(w)
         assert not queue(w).submit.journal_failure and told(kept)["_journal_failing"] == 0
+        assert submits_health(kept, w) == ("Healthy", 1, False)
         kept.kill()
     again(kept)
     with Wire(kept.socket) as w:

@@ -48,6 +48,29 @@ static void test_slow_acquisition_degrades(void **state)
 		     "It takes 51.0 ms to get a connection (the limit is 50.0 ms).");
 }
 
+static void test_submitted_writes_are_told_of_before_they_are_refused(void **state)
+{
+	struct health_check c;
+
+	(void)state;
+	health_of_submits(8000, 10000, false, &c);
+	assert_check(&c, HEALTH_HEALTHY,
+		     "8000 submitted writes are not done yet (the limit is 10000).");
+	assert_string_equal(c.advice, "");
+	health_of_submits(8001, 10000, false, &c);
+	assert_check(&c, HEALTH_DEGRADED,
+		     "8001 of at most 10000 submitted writes are not done yet.");
+	health_of_submits(1, 1, false, &c);
+	assert_int_equal(c.level, HEALTH_DEGRADED);
+	health_of_submits(0, 0, false, &c); /* not offered at all */
+	assert_int_equal(c.level, HEALTH_HEALTHY);
+	health_of_submits(UINT32_MAX, UINT32_MAX, true, &c);
+	assert_check(&c, HEALTH_DEGRADED,
+		     "The journal of submitted writes cannot be written: none is accepted, "
+		     "4294967295 are not done yet.");
+	assert_string_not_equal(c.advice, "");
+}
+
 static void test_the_database_s_state_has_a_cause_and_a_remedy(void **state)
 {
 	struct breaker b = { .state = BREAKER_CLOSED };
@@ -140,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		given(test_the_budget_has_two_thresholds),
 		given(test_slow_acquisition_degrades),
+		given(test_submitted_writes_are_told_of_before_they_are_refused),
 		given(test_the_database_s_state_has_a_cause_and_a_remedy),
 		given(test_what_the_server_does_not_give_is_said_with_the_number_that_fits),
 		given(test_the_whole_is_as_bad_as_its_worst_part),
