@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Debian packages: made, looked at by lintian, installed into a Debian of their own, used there, and purged without trace."""
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -89,8 +90,8 @@ class Root:
 
 @pytest.fixture(scope="module")
 def root(debs, tmp_path_factory):
-    if os.getuid() != 0:
-        pytest.skip("a Debian in a folder needs root")
+    if os.getuid() != 0 or run("unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt", check=False)[0] != 0:
+        pytest.skip("a Debian in a folder needs root, and that it may mount")
     needed = {"passwd"}
     for deb in debs.values():
         for alternative in run("dpkg-deb", "-f", deb, "Depends").strip().split(","):
@@ -269,6 +270,12 @@ def test_the_service_under_systemd(root, machine):
     assert machine.run("systemctl", "is-active", "sidepool.service") == (0, "active\n")
     text = (root.folder / "etc/sidepool/sidepool.conf").read_text()
     (root.folder / "etc/sidepool/sidepool.conf").write_text(text.replace("nosuch = 1\n", ""))
+
+    # The journal has fields to look by.
+    assert machine.run("sidepool", "pause", "main")[0] == machine.run("sidepool", "resume", "main")[0] == 0
+    entries = [json.loads(line) for line in machine.run("journalctl", "-u", "sidepool.service", "-o", "json", "APPLICATION=sidepool")[1].splitlines()]
+    (paused,) = [e for e in entries if e["MESSAGE"] == "uid 0: paused pool main"]
+    assert (paused["UID"], paused["PRIORITY"], paused["_SYSTEMD_UNIT"]) == ("0", "5", "sidepool.service")
 
     # It dies, and is there again; who asks meanwhile waits at the socket.
     machine.run("systemctl", "kill", "--signal=KILL", "sidepool.service")
