@@ -215,10 +215,14 @@ class World:
         request = Request()
         request.status.parts.append(7)
         with Wire(self.daemon.socket) as w:
-            ask = lambda: w.call(request).status  # noqa: E731
-            wait_until("nothing that was submitted waits", lambda: ask().submit.waiting + ask().submit.running == 0, 60)
+
+            def finished():
+                status = w.call(request).status
+                return status if status.submit.waiting + status.submit.running == 0 else None
+
+            status = wait_until("nothing that was submitted waits", finished, 60)
             if self.journal:
-                self.blame += [f"submitted write {s.submission_id} came to nothing: {s.reason}" for s in ask().failed_submissions]
+                self.blame += [f"submitted write {s.submission_id} came to nothing: {s.reason}" for s in status.failed_submissions]
 
     def end(self):
         """The clients, then the daemon; then nothing may write any more."""
