@@ -27,6 +27,7 @@
 #include "pg/engine-internal.h"
 #include "pg/target.h"
 #include "rpc/rpc-internal.h"
+#include "shape.h"
 #include "stage.h"
 
 enum {
@@ -109,12 +110,21 @@ static void pass(unsigned how)
 	stage_pass(us[how % ARRAY_LEN(us)]);
 }
 
+static void send_shaped(struct player *c, struct input plan)
+{
+	uint8_t shaped[SHAPED_MOST_BYTES];
+
+	client_send_body(c, shaped, shape(shaped, &sidepool__v1__request__descriptor, &plan));
+}
+
 static void send_bytes(struct player *c, bool as_body)
 {
 	size_t n;
 	const uint8_t *bytes = input_bytes(&script, input_byte(&script), &n);
 
-	if (as_body)
+	if (as_body && n > 0 && bytes[0] == SHAPED)
+		send_shaped(c, (struct input){ bytes + 1, bytes + n });
+	else if (as_body)
 		client_send_body(c, bytes, n);
 	else
 		client_send_raw(c, bytes, n);
