@@ -78,8 +78,8 @@ export class Database extends Scope {
   }
 
   /** Cancels what runs on a lease of this program. Resolves to whether there was something. */
-  async cancel(leaseId) {
-    return (await this.send({ cancel: { leaseId } }, { callSite: "" })).cancel.found;
+  async cancel(leaseId, options = {}) {
+    return (await this.send({ cancel: { leaseId } }, { callSite: "", ...options })).cancel.found;
   }
 
   /** Resolves when the daemon's loop turns. */
@@ -105,9 +105,15 @@ export class Database extends Scope {
     return { ...named(health), checks: health.checks.map(named) };
   }
 
-  /** Waits for what is in flight, then ends the connection; leases that are still held are rolled back. */
-  async close() {
-    await this.transport.idle();
+  /**
+   * Waits for what is in flight, until the signal is aborted, then ends the connection; leases that are still held are
+   * rolled back.
+   */
+  async close({ signal } = {}) {
+    const destroy = () => this.transport.close();
+    signal?.addEventListener("abort", destroy, { once: true });
+    if (!signal?.aborted) await this.transport.idle();
+    signal?.removeEventListener("abort", destroy);
     this.transport.close();
   }
 

@@ -79,10 +79,17 @@ export class Lease {
     return taking;
   }
 
-  #requestHeld(message, options, finish) {
+  async #requestHeld(message, options, finish) {
     message.lease = this.#ref;
-    if (finish) this.#ended = true; // nothing can follow it
-    return this.#send(message, { ...options, connection: this.#connection }, finish);
+    const bound = { ...options, connection: this.#connection };
+    if (!finish) return this.#send(message, bound, finish);
+    this.#ended = true; // nothing can follow it
+    try {
+      return await this.#send(message, bound, finish);
+    } catch (error) {
+      if (this.#ended === true && !error.response && (error.outcome ?? "not sent") === "not sent") this.#ended = null; // it is held as before
+      throw error;
+    }
   }
 
   async #send(message, options, finish) {

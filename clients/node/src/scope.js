@@ -158,7 +158,8 @@ export class Scope {
   async executeMany(text, sets, options = {}) {
     try {
       if (sets.length === 0) return null;
-      const batch = { statements: [statementMessage(text, sets, options)], atomic: options.atomic ?? true };
+      const statements = [statementMessage(text, sets, options)];
+      const batch = { statements, atomic: options.atomic ?? true, chunkBytes: options.chunkBytes };
       return (await this.gather(await this.send({ batch }, options, text), options))[0];
     } catch (error) {
       throw atCaller(error);

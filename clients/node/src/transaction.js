@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Statements that belong together, on a lease: a transaction, or a session that keeps its connection.
 import { findCallSite } from "./call-site.js";
-import { SidepoolError } from "./errors.js";
+import { AbortError, SidepoolError } from "./errors.js";
 import { Lease } from "./lease.js";
 import { Finish, Isolation, TransactionStatus } from "./schema.js";
 import { Scope, Statement } from "./scope.js";
@@ -34,6 +34,11 @@ function checkCommitted(response) {
   throw Object.assign(error, { sqlstate: IN_FAILED_TRANSACTION });
 }
 
+/** Throws where a transaction's signal was aborted before its COMMIT. */
+function checkNotAborted(signal) {
+  if (signal?.aborted) throw new AbortError("failed", signal.reason);
+}
+
 class LeaseScope extends Scope {
   #inherited;
 
@@ -47,6 +52,7 @@ class LeaseScope extends Scope {
   async send(message, given, text = null) {
     const options = { ...this.#inherited, ...given };
     const { deadlineMs = this.transport.options.deadlineMs, signal, cacheAs, commit } = options;
+    if (commit && !this.lease.begins) throw new SidepoolError("INVALID_ARGUMENT", "commit: true is for statements of db.transaction()");
     const finish = commit ? Finish.COMMIT : 0;
     this.envelope(message, options, text);
     return check(await this.lease.request(message, { deadlineMs, signal, text: cacheAs }, finish));
@@ -69,27 +75,9 @@ class LeaseScope extends Scope {
   }
 }
 
-export class Transaction extends LeaseScope {
+/** Where statements of a transaction run. */
+class TransactionScope extends LeaseScope {
   #savepoints = 0;
-
-  constructor(database, options) {
-    const { transport } = database;
-    const { signal, deadlineMs, pool, traceparent } = options;
-    const lease = new Lease(transport, { begin: true, transaction: transactionOptions(options), holdMs: options.holdMs });
-    const callSite = options.callSite ?? (transport.options.callSite ? findCallSite() : undefined);
-    super(transport, lease, { signal, deadlineMs, pool, traceparent, callSite });
-  }
-
-  /** Commits, unless a statement with `commit: true` has done so. Throws where PostgreSQL rolled back instead. */
-  async commit() {
-    if (this.lease.ended) return;
-    checkCommitted(await this.lease.release(Finish.COMMIT).then((response) => response && check(response)));
-  }
-
-  async rollback() {
-    if (this.lease.ended) return;
-    await this.lease.release(Finish.ROLLBACK);
-  }
 
   /** A transaction in the transaction: a savepoint, rolled back to if `work` throws. */
   async transaction(work) {
@@ -100,9 +88,32 @@ export class Transaction extends LeaseScope {
       await this.query(`RELEASE SAVEPOINT ${name}`);
       return value;
     } catch (error) {
-      if (this.lease.held) await this.query(`ROLLBACK TO SAVEPOINT ${name}`, [], { signal: undefined });
+      // Its error matters more; where this fails, so does the COMMIT.
+      if (this.lease.held) await this.query(`ROLLBACK TO SAVEPOINT ${name}`, [], { signal: undefined }).catch(() => {});
       throw error;
     }
+  }
+}
+
+export class Transaction extends TransactionScope {
+  constructor(database, options) {
+    const { transport } = database;
+    const { signal, deadlineMs, pool, traceparent } = options;
+    const lease = new Lease(transport, { begin: true, transaction: transactionOptions(options), holdMs: options.holdMs });
+    const callSite = options.callSite ?? (transport.options.callSite ? findCallSite() : undefined);
+    super(transport, lease, { signal, deadlineMs, pool, traceparent, callSite });
+  }
+
+  /** Commits, unless a statement with `commit: true` has done so. Throws where PostgreSQL rolled back instead. */
+  async commit({ signal, deadlineMs } = {}) {
+    if (this.lease.ended) return;
+    const response = await this.lease.release(Finish.COMMIT, { signal, deadlineMs });
+    checkCommitted(response && check(response));
+  }
+
+  async rollback() {
+    if (this.lease.ended) return;
+    await this.lease.release(Finish.ROLLBACK);
   }
 }
 
@@ -115,24 +126,28 @@ export async function runTransaction(database, work, options) {
     // A statement that was returned and not awaited is the last one: it takes the COMMIT along.
     if (value instanceof Statement && !value.sent) value = value.with({ commit: true });
     value = await value;
+    if (!tx.lease.ended) checkNotAborted(options.signal);
+    await tx.commit({ signal: options.signal });
+    return value;
   } catch (error) {
     await tx.rollback().catch(() => {}); // its error matters more; the daemon rolls back a lost lease by itself
     throw error;
   }
-  await tx.commit();
-  return value;
 }
 
 /** A connection of one's own until close(): temporary tables, advisory locks, SET, LISTEN. */
 export class Session extends LeaseScope {
   #options;
+  #inherited;
 
   constructor(database, options) {
     const { transport } = database;
     const { deadlineMs, pool, traceparent } = options;
     const callSite = options.callSite ?? (transport.options.callSite ? findCallSite() : undefined);
-    super(transport, new Lease(transport, { holdMs: options.holdMs, renew: true }), { deadlineMs, pool, traceparent, callSite });
+    const inherited = { deadlineMs, pool, traceparent, callSite };
+    super(transport, new Lease(transport, { holdMs: options.holdMs, renew: true }), inherited);
     this.#options = options;
+    this.#inherited = inherited;
   }
 
   /** Takes the connection. */
@@ -147,17 +162,22 @@ export class Session extends LeaseScope {
     this.lease.onNotification = listener;
   }
 
+  /** A transaction; in one that is open already, a savepoint. `work` is given where its statements run. */
   async transaction(work, options = {}) {
-    await this.query(beginText(options), [], options);
+    const { signal, deadlineMs = this.#inherited.deadlineMs } = options;
+    const scope = new TransactionScope(this.transport, this.lease, { ...this.#inherited, signal, deadlineMs });
+    if (this.lease.inTransaction) return scope.transaction(work);
+    await scope.query(beginText(options));
     let value;
     try {
-      value = await work(this);
+      value = await work(scope);
+      checkNotAborted(signal);
     } catch (error) {
-      if (this.lease.held) await this.query("ROLLBACK");
+      if (this.lease.held) await this.query("ROLLBACK").catch(() => {}); // its error matters more
       throw error;
     }
     const failed = this.lease.status === TransactionStatus.FAILED;
-    const { tag } = await this.query("COMMIT");
+    const { tag } = await scope.query("COMMIT");
     if (failed) checkCommitted({ results: [{ commandTag: tag }] });
     return value;
   }

@@ -24,6 +24,8 @@ const WAYS = {
   "COPY out": (db, options) => drain(db.copyTo(`copy (${LONG}) to stdout`, options)),
   "a transaction": (db, options) => db.transaction((tx) => tx.query(LONG), options),
   "a statement of a transaction": (db, options) => db.transaction((tx) => tx.query(LONG, [], options)),
+  "a statement of a transaction of a session": (db, options) => db.session((session) => session.transaction((tx) => tx.query(LONG), options)),
+  "a statement in a savepoint": (db, options) => db.transaction((tx) => tx.transaction((inner) => inner.query(LONG, [], options))),
   "a statement of a session": (db, options) => db.session((session) => session.query(LONG, [], options)),
 };
 
@@ -43,6 +45,8 @@ const BRIEF = {
   health: (db, options) => db.health(options),
   session: (db, options) => db.session(options),
   listen: (db, options) => db.listen("x", options).next(),
+  submit: (db, options) => db.submit("select 1", options),
+  cancel: (db, options) => db.cancel(1, options),
 };
 
 describe("AbortSignal", { skip }, () => {
@@ -104,6 +108,53 @@ describe("AbortSignal", { skip }, () => {
     const waiting = assert.rejects(connect({ socket: "/nowhere/rpc.sock", connectWaitMs: 60_000, signal: controller.signal }), aborted);
     controller.abort(new Error("enough"));
     await waiting;
+  });
+
+  test("an abort ahead of the COMMIT rolls back, and the connection is given back", async () => {
+    const ways = {
+      commit: (run, options) => db.transaction(run, options),
+      "commit with the last statement": (run, options) => db.transaction(async (tx) => {
+        await run(tx);
+        await tx.query("select 1", [], { commit: true });
+      }, options),
+      "a session's": (run, options) => db.session((session) => session.transaction(run, options)),
+    };
+    for (const [name, way] of Object.entries(ways)) {
+      const controller = new AbortController();
+      const work = async (tx) => {
+        await tx.query("insert into abort_item values (8)");
+        controller.abort(new Error("enough"));
+      };
+      await assert.rejects(way(work, { signal: controller.signal }), aborted, name);
+      assert.deepEqual((await db.status()).leases, [], name);
+      assert.equal((await db.query("select 1 from abort_item where n = 8")).rows.length, 0, name);
+    }
+  });
+
+  test("an abort of a COMMIT that runs ends it", async () => {
+    await db.query(`create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1000); return null; end $$`);
+    await db.query("create table slow_item (n int)");
+    await db.query("create constraint trigger slow after insert on slow_item deferrable initially deferred for each row execute function slow()");
+    for (const way of [(work, options) => db.transaction(work, options), (work, options) => db.session((session) => session.transaction(work, options))]) {
+      const controller = new AbortController();
+      const ended = assert.rejects(way((tx) => tx.query("insert into slow_item values (1)"), { signal: controller.signal }), aborted);
+      while ((await db.query("select 1 from pg_stat_activity where wait_event = 'PgSleep'")).rows.length === 0);
+      controller.abort(new Error("enough"));
+      await ended;
+      assert.equal((await db.query("select 1 from slow_item")).rows.length, 0);
+    }
+  });
+
+  test("close() waits no longer than its signal", async () => {
+    const other = await connect(daemon.socket);
+    const cut = assert.rejects(other.query(LONG), { code: "CLOSED", outcome: "outcome unknown" });
+    await running();
+    const controller = new AbortController();
+    const closing = other.close({ signal: controller.signal });
+    controller.abort();
+    await Promise.all([closing, cut]);
+    await other.close({ signal: AbortSignal.abort() });
+    await settled();
   });
 
   test("who waits for a connection waits no longer", async () => {

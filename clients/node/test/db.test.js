@@ -240,6 +240,34 @@ describe("on a database", { skip }, () => {
     });
   });
 
+  test("a transaction of a session nests, and its connection stays", async () => {
+    await db.query("create table nested (n int)");
+    await db.session(async (session) => {
+      await session.query("set application_name = 'kept'");
+      await session.transaction(async (tx) => {
+        await tx.query("insert into nested values (1)");
+        await assert.rejects(session.transaction(async (inner) => {
+          await inner.query("insert into nested values (2)");
+          throw new Error("undo");
+        }), /undo/);
+        await tx.transaction((inner) => inner.query("insert into nested values (3)"));
+        assert.equal(tx.transactionStatus, "active");
+      });
+      await assert.rejects(session.query("select 1", [], { commit: true }), { code: "INVALID_ARGUMENT" });
+      assert.equal((await session.query("show application_name")).rows[0].application_name, "kept");
+    });
+    const session = await db.session();
+    const work = async (tx) => {
+      await tx.query("insert into nested values (4)");
+      await db.query("select pg_terminate_backend($1)", [tx.backendPid]);
+      await assert.rejects(tx.query("select 1"));
+      throw new Error("the work's own"); // no ROLLBACK's error replaces it
+    };
+    await assert.rejects(session.transaction(work), /the work's own/);
+    await session.close();
+    assert.deepEqual((await db.query("select n from nested order by n")).rows, [{ n: 1 }, { n: 3 }]);
+  });
+
   test("a session keeps its settings, hears NOTIFY, and leaves nothing behind", async () => {
     await using(await db.session(), async (session) => {
       const heard = [];

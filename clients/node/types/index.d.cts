@@ -229,14 +229,18 @@ export interface TransactionOptions extends RequestOptions {
   holdMs?: number;
 }
 
-export class Transaction extends Scope {
+/** Where the statements of a transaction run. */
+export class TransactionScope extends Scope {
   /** Of the PostgreSQL process; 0 before the first statement. */
   readonly backendPid: number;
   readonly transactionStatus: "" | "idle" | "active" | "failed";
-  commit(): Promise<void>;
-  rollback(): Promise<void>;
   /** A savepoint, rolled back to if `work` throws. */
-  transaction<T>(work: (tx: Transaction) => T | PromiseLike<T>): Promise<Awaited<T>>;
+  transaction<T>(work: (tx: this) => T | PromiseLike<T>): Promise<Awaited<T>>;
+}
+
+export class Transaction extends TransactionScope {
+  commit(options?: { signal?: AbortSignal; deadlineMs?: number }): Promise<void>;
+  rollback(): Promise<void>;
 }
 
 export interface SessionOptions extends RequestOptions {
@@ -255,7 +259,8 @@ export class Session extends Scope {
   readonly transactionStatus: "" | "idle" | "active" | "failed";
   /** Called with what came since the last answer on this session. */
   set onNotification(listener: ((notification: Notification) => void) | null);
-  transaction<T>(work: (session: Session) => T | PromiseLike<T>, options?: TransactionOptions): Promise<Awaited<T>>;
+  /** A transaction; in one that is open already, a savepoint. */
+  transaction<T>(work: (tx: TransactionScope) => T | PromiseLike<T>, options?: TransactionOptions): Promise<Awaited<T>>;
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -330,12 +335,12 @@ export class Database extends Scope {
    */
   submit(queries: StatementLike | StatementLike[], options?: SubmitOptions): Promise<Submitted>;
   /** Cancels what runs on a lease of this program. */
-  cancel(leaseId: number | bigint): Promise<boolean>;
+  cancel(leaseId: number | bigint, options?: RequestOptions): Promise<boolean>;
   ping(options?: RequestOptions): Promise<void>;
   status(options?: RequestOptions): Promise<any>;
   health(options?: RequestOptions): Promise<HealthCheck & { checks: HealthCheck[] }>;
-  /** Waits for what is in flight, then ends the connection. */
-  close(): Promise<void>;
+  /** Waits for what is in flight, until `signal` is aborted, then ends the connection. */
+  close(options?: { signal?: AbortSignal }): Promise<void>;
   /** Ends the connection now. */
   destroy(): void;
   [Symbol.asyncDispose](): Promise<void>;
