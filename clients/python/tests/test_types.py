@@ -299,6 +299,14 @@ def test_range_tells_its_bounds():
         Range(1, 2, "[}")
 
 
+def test_offsets_down_to_microseconds(cur):
+    odd = dt.timezone(dt.timedelta(hours=-1, microseconds=1))
+    at = dt.datetime(2000, 1, 2, 3, 4, 5, 6, odd)
+    assert cur.execute("SELECT %s, %s", [at, [at]]).fetchone() == (at, [at])
+    with pytest.raises(sidepool.DataError, match="cannot hold"):
+        cur.execute("SELECT %s", [dt.datetime.max.replace(tzinfo=odd)])
+
+
 def test_hstore(cur, pg):
     pg.sql("CREATE EXTENSION IF NOT EXISTS hstore")
     mine = cur.connection.cursor()

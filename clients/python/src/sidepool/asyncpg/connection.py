@@ -9,6 +9,7 @@ from .._async.connection import AsyncConnection
 from .._async.cursor import AsyncRawCursor
 from ..adapt import AdaptersMap, Dumped
 from ..types import adapters as global_adapters
+from . import infinity
 from .copying import Copies
 from .cursors import CursorFactory
 from .listeners import Listeners
@@ -34,11 +35,12 @@ def _dump_inferred(parameter, adapters):
 
 
 def _make_adapters():
-    """As asyncpg has it: json and jsonb are text."""
+    """As asyncpg has it: json and jsonb are text, and infinity is a limit of Python's."""
     adapters = AdaptersMap(global_adapters)
     adapters.register_dumper_maker(_Inferred, _dump_inferred)
     for name in ("json", "jsonb"):
         adapters.register_loader(name, bytes.decode)
+    infinity.register(adapters, global_adapters)
     return adapters
 
 

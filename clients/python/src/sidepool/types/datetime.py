@@ -212,7 +212,10 @@ def _dump_date(value, adapters):
 def _dump_datetime(value, adapters):
     if value.tzinfo is None:
         return Dumped(1114, value.isoformat(" ").encode())
-    return Dumped(1184, value.isoformat(" ").encode())
+    text = value.isoformat(" ")
+    if text[-7] == ".":  # an offset down to microseconds, which PostgreSQL does not read
+        text = _make("datetime", text, lambda: value.astimezone(timezone.utc).isoformat(" "))
+    return Dumped(1184, text.encode())
 
 
 def _dump_time(value, adapters):
