@@ -113,6 +113,8 @@ export async function copyFrom(transport, ready, source, { signal }) {
     const response = await copy.end(signal);
     const result = new Result(rowOptions({}));
     for (const message of response.results) result.add(message);
+    const { onNotice } = transport.options;
+    if (onNotice) result.notices.forEach((notice) => onNotice(notice));
     return result;
   } catch (error) {
     await copy.fail(String(error?.message ?? error));

@@ -21,6 +21,8 @@ export class Statement extends Sql {
   constructor(scope, sql) {
     super([sql]);
     this.#scope = scope;
+    const callSite = scope.siteOf(this); // `await` calls then() with nobody's frame on the stack
+    if (callSite) this.#options.callSite = callSite;
   }
 
   /** Options of Scope.query() for it. */
@@ -73,6 +75,11 @@ export class Scope {
     this.sql = (strings, ...values) => new Statement(this, fromTemplate(strings, values));
   }
 
+  /** Who writes an sql`...`, where that is sent. */
+  siteOf(sql) {
+    return this.transport.options.callSite ? callSiteOf(sql.text) : "";
+  }
+
   /** Adds to a message what every request carries. */
   envelope(message, options, text) {
     const defaults = this.transport.options;
@@ -105,7 +112,7 @@ export class Scope {
     const chunks = new Chunks(this.transport, response, options.signal);
     for (let next = response; next; next = await chunks.next()) results.add(next.results);
     const onNotice = this.transport.options.onNotice;
-    if (onNotice) for (const result of results.list) result.notices.forEach(onNotice);
+    if (onNotice) for (const result of results.list) result.notices.forEach((notice) => onNotice(notice));
     return results.list;
   }
 
@@ -121,8 +128,8 @@ export class Scope {
 
   /** One statement whose rows come as they are wanted. */
   stream(query, values, options = {}) {
-    const types = options.types ?? this.transport.options.types;
-    return new RowStream(() => this.open(query, values, options), { ...options, types });
+    const { types, onNotice } = this.transport.options;
+    return new RowStream(() => this.open(query, values, options), { ...options, types: options.types ?? types, onNotice });
   }
 
   /** Begins a statement whose chunks are taken one by one: [the first Response, where the others come from]. */

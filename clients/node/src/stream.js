@@ -7,10 +7,12 @@ import { Result, rowOptions } from "./result.js";
 export class RowStream {
   #begin;
   #result;
+  #onNotice;
 
-  /** begin(): see Scope.open(). */
+  /** begin(): see Scope.open(); options: rowMode, types, onNotice. */
   constructor(begin, options) {
     this.#begin = begin;
+    this.#onNotice = options.onNotice ?? null;
     this.#result = new Result(rowOptions(options));
   }
 
@@ -26,7 +28,9 @@ export class RowStream {
       let response;
       [response, chunks] = await this.#begin();
       for (; response; response = await chunks.next()) {
+        const told = this.#result.notices.length;
         for (const message of response.results) this.#result.add(message);
+        if (this.#onNotice) this.#result.notices.slice(told).forEach((notice) => this.#onNotice(notice));
         const rows = this.#result.takeRows();
         if (rows.length > 0) yield rows;
       }

@@ -49,6 +49,11 @@ class LeaseScope extends Scope {
     this.#inherited = inherited;
   }
 
+  /** What is inherited says it. */
+  siteOf() {
+    return "";
+  }
+
   async send(message, given, text = null) {
     const options = { ...this.#inherited, ...given };
     const { deadlineMs = this.transport.options.deadlineMs, signal, cacheAs, commit } = options;

@@ -150,6 +150,8 @@ describe("on a database", { skip }, () => {
   });
 
   test("executeMany: the sum, and the set that failed", async () => {
+    const many = await db.executeMany("select repeat('x', $1::int) as x", [[300], [300], [300]], { chunkBytes: 512 }); // in several answers
+    assert.deepEqual(many.rows.map(({ x }) => x.length), [300, 300, 300]);
     const result = await db.executeMany("insert into account values ($1, $2) returning id", [[1, 1], [2, 2], [3, 3]]);
     assert.deepEqual([result.rowCount, result.rows.map((row) => row.id)], [3, [1, 2, 3]]);
     await assert.rejects(db.executeMany("insert into account values ($1, $2)", [[4, 1], [5, -1]]), { sqlstate: "23514", parameterSetIndex: 1 });
@@ -349,6 +351,12 @@ describe("on a database", { skip }, () => {
     const other = open({ socket: daemon.socket, onNotice: (notice) => told.push(notice.message) });
     const { notices } = await other.query("do $$ begin raise warning 'careful'; end $$");
     assert.deepEqual([notices[0].severity, notices[0].message, told], ["WARNING", "careful", ["careful"]]);
+    await other.query("create function careful(n int) returns int language plpgsql as $$ begin raise notice 'row %', n; return n; end $$");
+    await other.query("create table noticed (n int check (careful(n) = n))");
+    told.length = 0;
+    for await (const _ of other.stream("select careful(n) from generate_series(1, 2) n"));
+    const copied = await other.copyFrom("copy noticed from stdin", ["3\n", "4\n"]);
+    assert.deepEqual([told, copied.notices.length], [["row 1", "row 2", "row 3", "row 4"], 2]);
     await other.close();
   });
 });

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What goes over the wire for each thing that a program can ask: against a daemon that answers what the test says.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import { afterEach, test } from "node:test";
+import * as otel from "@opentelemetry/api";
 import { open, sql } from "../src/index.js";
 import { FakeDaemon } from "./lib/fake-daemon.js";
 
@@ -248,20 +250,78 @@ test("COPY out comes as buffers", async () => {
   assert.equal(await got, "1\n2\n");
 });
 
-test("the call site is this file's line, and the trace is OpenTelemetry's current span", async () => {
-  const { fake, db } = await start({ callSite: true });
-  const otel = Symbol.for("opentelemetry.js.api.1");
-  const span = { spanContext: () => ({ traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 }) };
-  globalThis[otel] = { context: { active: () => ({ getValue: (key) => (key === Symbol.for("OpenTelemetry Context Key SPAN") ? span : null) }) } };
-  try {
-    const asked = db.query("select 'call site'");
+/** Each way to ask, with the answers that it needs before its own is seen. */
+const ASKS = {
+  query: async (db) => {
+    await db.query("select 'site 1'");
+  },
+  "tagged template": async (db) => {
+    await db.sql`select 'site 2'`;
+  },
+  "a statement with options": async (db) => {
+    await db.sql`select 'site 3'`.with({ binary: true }).first();
+  },
+  stream: async (db) => {
+    for await (const _ of db.stream("select 'site 4'"));
+  },
+  batch: async (db) => {
+    await db.batch(["select 'site 5'"]);
+  },
+  executeMany: async (db) => {
+    await db.executeMany("select 'site 6', $1", [[1]]);
+  },
+  copyFrom: async (db) => {
+    await db.copyFrom("copy site_7 from stdin", []);
+  },
+  copyTo: async (db) => {
+    for await (const _ of db.copyTo("copy site_8 to stdout"));
+  },
+  submit: async (db) => {
+    await db.submit("select 'site 9'");
+  },
+  transaction: async (db) => {
+    await db.transaction((tx) => tx.sql`select 'site 10'`);
+  },
+  session: async (db) => {
+    await db.session();
+  },
+};
+const source = fs.readFileSync(new URL(import.meta.url), "utf8").split("\n");
+
+/** OpenTelemetry's API with a span that is current. */
+function withSpan(work) {
+  const span = otel.trace.wrapSpanContext({ traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331", traceFlags: 1 });
+  const current = otel.trace.setSpan(otel.ROOT_CONTEXT, span);
+  otel.context.setGlobalContextManager({ active: () => current, with: (_, run) => run(), bind: (_, run) => run, enable() {}, disable() {} });
+  return Promise.resolve(work()).finally(() => otel.context.disable());
+}
+
+for (const [name, ask] of Object.entries(ASKS)) {
+  test(`${name}: the call site is this file's line, and the trace is OpenTelemetry's current span`, async () => {
+    const { fake, db } = await start({ callSite: true });
+    await withSpan(async () => {
+      ask(db).catch(() => {}); // what comes of it is not the matter here
+      const { request } = await fake.next();
+      const [, line] = /scope\.test\.js:(\d+)$/.exec(request.callSite ?? "") ?? [];
+      assert.ok(line, `"${request.callSite}"`);
+      assert.ok(ask.toString().includes(source[line - 1].trim()), `${line}: ${source[line - 1]}`);
+      assert.equal(request.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    });
+  });
+}
+
+test("neither is sent where it is turned off, and a request's own goes before", async () => {
+  const { fake, db } = await start({ callSite: false, trace: false });
+  await withSpan(async () => {
+    const asked = db.query("select 'none'");
     const { callSite, traceparent } = await answer(fake, done("SELECT 0"));
     await asked;
-    assert.match(callSite, /scope\.test\.js:\d+$/);
-    assert.equal(traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
-  } finally {
-    delete globalThis[otel];
-  }
+    assert.deepEqual([callSite, traceparent], [undefined, undefined]);
+    const told = db.query("select 'told'", [], { callSite: "jobs.rb:1", traceparent: "00-1" });
+    const second = await answer(fake, done("SELECT 0"));
+    await told;
+    assert.deepEqual([second.callSite, second.traceparent], ["jobs.rb:1", "00-1"]);
+  });
 });
 
 test("a session takes its connection at once and gives it back when it is disposed of", async () => {
