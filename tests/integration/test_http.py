@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from lib.daemon import Daemon
+from lib.daemon import Daemon, listening
 from lib.http import get, get_json, metrics, port_of
 from lib.wait import wait_until
 from lib.wire import Failed, Wire
@@ -78,6 +78,14 @@ def test_without_a_database_it_lives_and_is_not_ready(make_daemon):
     assert m["sidepool_breaker_transitions_total", "pool=main", "state=open"] >= 1 and m["sidepool_up", "pool=main"] == 0
     assert sum(m["sidepool_breaker_state", "pool=main", f"state={s}"] for s in ("closed", "open", "half-open")) == 1
     assert m["sidepool_connection_failures_total", "pool=main", "cause=network"] >= 2
+
+
+def test_what_is_recommended_names_the_pool_where_there_are_several(make_daemon):
+    away = {"url": "postgresql://nobody@127.0.0.1:1/none", "breaker_threshold": 1, "breaker_reset": "20s"}
+    for pools in (["main"], ["main", "p" * 63]):
+        daemon = make_daemon(config={f"pool {name}": away for name in pools})
+        recommended = wait_until("all have failed", lambda: (r := get_json(http(daemon), "/health")[1]["recommendations"])[len(pools) - 1 :] and r)
+        assert [r.partition("Check that PostgreSQL runs")[0] for r in recommended] == ([""] if len(pools) == 1 else [f"{p}: " for p in pools])
 
 
 def test_a_daemon_that_stops_is_not_ready_and_answers_to_the_end(daemon):
@@ -315,12 +323,12 @@ def test_it_takes_sockets_from_systemd_by_their_names(pg, names):
     paths = [daemon.dir / f"{i}.sock" if k == "events" else path if k == "http" else daemon.socket for i, k in enumerate(kinds)]
     if kinds.count("http") == 2:
         paths[0] = daemon.dir / "second.sock"
-    command = ["systemd-socket-activate", *(f"--listen={p}" for p in paths), f"--fdname={names}", *daemon.command()]
+    command = daemon.activated_command(*paths, names=names)
     environment = {k: v for k, v in daemon.environment().items() if k != "NOTIFY_SOCKET"}
     with daemon.log_file.open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
     try:
-        wait_until("it listens", lambda: all(p.exists() for p in paths))
+        wait_until("it listens", lambda: all(map(listening, paths)))
         for given in {p for p, k in zip(paths, kinds, strict=True) if k == "http"}:
             assert get_json(given, "/health/live") == (200, {"status": "Healthy"})
         with Wire(daemon.socket) as w:
@@ -340,12 +348,12 @@ def test_http_alone_may_come_from_systemd(pg):
     """The socket that programs connect to is the daemon's to make then."""
     daemon = Daemon(pg.url())
     path = daemon.dir / "given.sock"
-    command = ["systemd-socket-activate", f"--listen={path}", "--fdname=http", *daemon.command()]
+    command = daemon.activated_command(path, names="http")
     environment = {k: v for k, v in daemon.environment().items() if k != "NOTIFY_SOCKET"}
     with daemon.log_file.open("ab") as log:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
     try:
-        wait_until("it listens", path.exists)
+        wait_until("it listens", lambda: listening(path))
         assert get_json(path, "/health/live") == (200, {"status": "Healthy"})
         with Wire(daemon.socket) as w:
             assert w.values("SELECT 1") == [("1",)]

@@ -18,6 +18,12 @@ SANITIZED = bool(os.environ.get("SIDEPOOL_SANITIZER"))
 COMPLAINT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:|^==\d+== ", re.MULTILINE)
 
 
+def listening(path):
+    """Whether somebody listens there; the file is there a moment before that."""
+    lines = pathlib.Path("/proc/net/unix").read_text().splitlines()
+    return any(line.endswith(f" {path}") and line.split()[3] == "00010000" for line in lines)
+
+
 class Daemon:
     """One sidepoold with a configuration of its own, in a short temporary folder. Its log must have no `complaint`.
 
@@ -47,6 +53,11 @@ class Daemon:
         return [
             BINARY, "--config", str(self.file), "--socket", str(self.socket), *self.arguments, *([self.url] if self.url else []),
         ]  # fmt: skip
+
+    def activated_command(self, *paths, names):
+        """systemd's part at hand: it listens on the paths, and starts the daemon with them when somebody comes."""
+        given = ["--setenv=MEMCHECKED"] if "MEMCHECKED" in os.environ else []  # of what else there is it passes little on
+        return ["systemd-socket-activate", *(f"--listen={p}" for p in paths), f"--fdname={names}", *given, *self.command()]
 
     def environment(self):
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "SIDEPOOL", "DATABASE_URL", "DB_", "NOTIFY"))}
