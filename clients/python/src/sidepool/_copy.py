@@ -7,6 +7,7 @@ from . import errors
 from ._query import _TOKEN
 from ._quote import quote_literal
 from .types import binary
+from .types.json import as_json
 
 PIECE_BYTES = 64 << 10
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)  # no flags, and nothing that follows them
@@ -115,10 +116,14 @@ class TextFormatter(Formatter):
 
     def row(self, values):
         fields = []
-        for value in values:
+        for value in values if self._oids is None else self._told(values):
             dumped = self._adapters.dump(value)
             fields.append(rb"\N" if dumped.data is None else _ESCAPE.sub(_escape, _text(dumped)))
         return b"\t".join(fields) + b"\n"
+
+    def _told(self, values):
+        self._check_count(len(values))
+        return map(as_json, values, self._oids)
 
     def parse(self, buffer):
         """Takes a row from the front of the buffer; None: there is no whole one."""

@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from ..errors import DataError, NotSupportedError
 from .datetime import session_zone
+from .json import as_json
 from .range import Multirange, Range
 
 _I2, _I4, _I8 = struct.Struct(">h"), struct.Struct(">i"), struct.Struct(">q")
@@ -363,10 +364,11 @@ def dumper(oid, adapters):
     if info.kind == "composite":
         dumpers = [dumper(o, adapters) for _, o in info.fields]
         return lambda value: _dump_row(value, info.fields, dumpers)
+    if name in ("json", "jsonb"):
+        dump = _text_dumper(adapters, b"\1" if name == "jsonb" else b"")
+        return lambda value: dump(as_json(value, oid))
     if info.kind == "enum" or name in _AS_TEXT:
         return _text_dumper(adapters)
-    if name == "jsonb":
-        return _text_dumper(adapters, b"\1")
     if name in _NUMBERS:
         return _number_dumper(info)
     if name not in _DUMPERS:

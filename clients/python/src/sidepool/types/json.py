@@ -30,6 +30,13 @@ class Jsonb(_Wrapper):
     oid = _JSONB
 
 
+def as_json(value, oid):
+    """What stands in a column of that type: JSON, in one of json or jsonb, whether it says so or not."""
+    if oid not in (_JSON, _JSONB) or value is None or isinstance(value, _Wrapper):
+        return value
+    return (Json if oid == _JSON else Jsonb)(value)
+
+
 def set_json_dumps(dumps, adapters):
     """What makes text of Json and Jsonb values that do not say it themselves."""
 

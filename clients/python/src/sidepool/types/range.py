@@ -170,10 +170,10 @@ def _range_text(value, adapters, oids):
         return b"empty"
     parts = []
     for bound in (value.lower, value.upper):
-        if bound is None:
+        dumped = adapters.dump(bound)
+        if dumped.data is None:  # no such bound, or a dumper's NULL
             parts.append(b"")
             continue
-        dumped = adapters.dump(bound)
         oids.add(0 if type(bound) is int else _TEXT if not dumped.oid and isinstance(bound, str) else dumped.oid)
         text = array_text(dumped)
         parts.append(b'"' + _ESCAPE.sub(rb"\\\1", text) + b'"' if _NEEDS_QUOTES.search(text) else text)

@@ -62,6 +62,9 @@ class TypesRegistry:
 
     def get(self, key: "int | str") -> "TypeInfo | None":
         if not isinstance(key, int):
+            if key.endswith("[]"):
+                element = self.get(key[:-2])
+                return self.get(element.array_oid) if element is not None and element.array_oid else None
             key = _ALIASES.get(key, key)
         step: TypesRegistry | None = self
         while step is not None:
