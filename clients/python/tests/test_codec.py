@@ -13,7 +13,7 @@ from sidepool._xid import Xid
 TOOLS = pathlib.Path(__file__).resolve().parent.parent / "tools"
 
 
-@pytest.mark.parametrize("tool", ["make_descriptors.py", "unasync.py"])
+@pytest.mark.parametrize("tool", ["make_descriptors.py", "make_error_types.py", "unasync.py"])
 def test_what_is_made_is_fresh(tool):
     done = subprocess.run([sys.executable, TOOLS / tool, "--check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"run tools/{tool}\n{done.stdout}{done.stderr}"

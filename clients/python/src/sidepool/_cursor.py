@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The part of a cursor that does no I/O."""
+from __future__ import annotations
+
+from typing import Any, Generic
+
 from . import adapt, errors, frames
 from ._query import bind
 from ._result import Column, ResultSet, Rows
 from ._rows import pack_row
+from .rows import Row, RowFactory
 
 
 def fill(statement, sql, values, adapters):
@@ -35,22 +40,25 @@ def results_of(response, results=None):
     return results
 
 
-class CursorState:
+class CursorState(Generic[Row]):
     _bind = staticmethod(bind)  # what makes $n of a query's placeholders
 
     _short_way = True  # what is executed may go by _express.py
 
     # As they are in a new cursor, which is made for each statement by many a program: its making has to be short.
-    arraysize = 1
+    arraysize: int = 1
     _closed = False
-    _sql = None
+    _sql: bytes | None = None
     _own_transaction = False  # executemany() in a transaction of its own
-    _results: list = []  # never changed in place
+    _results: list[Any] = []  # never changed in place
     _at = 0
-    _result = _rows = _description = _status = None
+    _result: Any = None
+    _rows: Any = None
+    _description: list[Column] | None = None
+    _status: str | None = None
     _rowcount = -1
 
-    def __init__(self, connection, *, row_factory=None):
+    def __init__(self, connection: Any, *, row_factory: RowFactory[Row] | None = None) -> None:
         self._connection = connection
         self._map = connection.adapters
         self._row_factory = row_factory or connection.row_factory
@@ -64,22 +72,22 @@ class CursorState:
     # -- for the user
 
     @property
-    def adapters(self):
+    def adapters(self) -> adapt.AdaptersMap:
         """What is registered here holds for this cursor alone."""
         if self._map is self._connection.adapters:
             self._map = adapt.AdaptersMap(self._map)
         return self._map
 
     @property
-    def connection(self):
+    def connection(self) -> Any:
         return self._connection
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return self._closed
 
     @property
-    def description(self):
+    def description(self) -> list[Column] | None:
         """A list of Columns, or None where the last statement returns no rows."""
         if self._description is None and self._result is not None and self._result.has_rows:
             types = self._map.types
@@ -87,40 +95,40 @@ class CursorState:
         return self._description
 
     @property
-    def rowcount(self):
+    def rowcount(self) -> int:
         return self._rowcount
 
     @property
-    def rownumber(self):
+    def rownumber(self) -> int | None:
         return self._rows.position if self._rows is not None else None
 
     @property
-    def statusmessage(self):
+    def statusmessage(self) -> str | None:
         """The tag that PostgreSQL answered with: "INSERT 0 1"."""
         return self._result.tag if self._result is not None else self._status
 
     @property
-    def query(self):
+    def query(self) -> bytes | None:
         """The last query as it was sent, with $n."""
         return self._sql
 
     @property
-    def row_factory(self):
+    def row_factory(self) -> RowFactory[Row]:
         return self._row_factory
 
     @row_factory.setter
-    def row_factory(self, value):
+    def row_factory(self, value: RowFactory[Row]) -> None:
         self._row_factory = value
         if self._rows is not None:
             self._rows.remake(value(self))
 
-    def setinputsizes(self, sizes):
+    def setinputsizes(self, sizes: Any) -> None:
         """Does nothing, as DB-API 2.0 allows."""
 
-    def setoutputsize(self, size, column=None):
+    def setoutputsize(self, size: Any, column: Any = None) -> None:
         """Does nothing, as DB-API 2.0 allows."""
 
-    def nextset(self):
+    def nextset(self) -> bool | None:
         """Goes on to the next result; True if there was one, else None."""
         self._check_open()
         if self._at + 1 >= len(self._results):
@@ -182,7 +190,7 @@ class CursorState:
         self._closed = True
         self._forget()
 
-    def _need_rows(self):
+    def _need_rows(self) -> Any:
         self._check_open()
         if self._rows is None:
             if self._result is None:
@@ -190,16 +198,16 @@ class CursorState:
             raise errors.ProgrammingError(f"the last operation didn't produce records (command status: {self._result.tag})")
         return self._rows
 
-    def _fetch_one(self):
+    def _fetch_one(self) -> Row | None:
         rows = self._rows
         if rows is None or self._closed or self._connection._closed:
             rows = self._need_rows()
         return rows.one()
 
-    def _fetch_many(self, size):
+    def _fetch_many(self, size: int) -> list[Row]:
         return self._need_rows().take(size)
 
-    def _take_all(self):
+    def _take_all(self) -> list[Row]:
         rows = self._need_rows()
         return rows.take(rows.count)
 
@@ -210,6 +218,6 @@ class CursorState:
         parts = [frames.Part(c, load, types) for c, load in zip(self.description, self._loaders(self._result))]
         return make(parts, rows, self._connection)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         state = "closed" if self._closed else self.statusmessage or "no result"
         return f"<{type(self).__module__}.{type(self).__qualname__} [{state}]>"

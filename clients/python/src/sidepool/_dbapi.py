@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The type objects and constructors of DB-API 2.0."""
+from __future__ import annotations
+
 import datetime as _dt
 
 apilevel = "2.0"
@@ -10,19 +12,19 @@ paramstyle = "pyformat"
 class DBAPITypeObject:
     """Compares equal to the OIDs of its types."""
 
-    def __init__(self, name, *oids):
+    def __init__(self, name: str, *oids: int) -> None:
         self.name = name
         self.values = frozenset(oids)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if isinstance(other, int):
             return other in self.values
         return self is other
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.name)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"sidepool.{self.name}"
 
 
@@ -38,13 +40,13 @@ Timestamp = _dt.datetime
 Binary = bytes
 
 
-def DateFromTicks(ticks):  # noqa: N802 (the names are PEP 249's)
+def DateFromTicks(ticks: float) -> _dt.date:  # noqa: N802 (the names are PEP 249's)
     return _dt.datetime.fromtimestamp(ticks).date()
 
 
-def TimeFromTicks(ticks):  # noqa: N802
+def TimeFromTicks(ticks: float) -> _dt.time:  # noqa: N802
     return _dt.datetime.fromtimestamp(ticks).time()
 
 
-def TimestampFromTicks(ticks):  # noqa: N802
+def TimestampFromTicks(ticks: float) -> _dt.datetime:  # noqa: N802
     return _dt.datetime.fromtimestamp(ticks)

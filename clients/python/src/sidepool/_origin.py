@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who asks: the line of the program that a request comes from, and the trace that it belongs to."""
 import sys
+from types import CodeType
 
 _LIMIT_BYTES = 255
 _SITES_MAX = 4096
@@ -9,7 +10,7 @@ _NOT_THE_PROGRAM = ("sidepool", "sqlalchemy", "asyncio", "django", "greenlet", "
 
 # By id() of a code object: that (so that its id is no one else's), and None where it is not the program's own, else a dict of
 # (text, field of a Request) by the place in its bytecode.
-_codes = {}
+_codes: dict[int, tuple[CodeType, dict | None]] = {}
 
 
 def _look(frame):

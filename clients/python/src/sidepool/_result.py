@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a cursor has of an answer: columns, rows in pieces that are loaded when they are asked for, and the tag."""
+from __future__ import annotations
+
 import re
+from typing import Any
 
 from ._rows import load_rows, unpack_columns
 
@@ -12,21 +15,21 @@ class Column:
 
     __slots__ = ("name", "type_code", "table_oid", "table_column", "_size", "_modifier", "_types")
 
-    def __init__(self, wire, types=None):
-        self.name = wire.name
-        self.type_code = wire.type_oid
-        self.table_oid = wire.table_oid
-        self.table_column = wire.column_number
-        self._size = wire.type_bytes
-        self._modifier = wire.type_modifier
+    def __init__(self, wire: Any, types: Any = None) -> None:
+        self.name: str = wire.name
+        self.type_code: int = wire.type_oid
+        self.table_oid: int = wire.table_oid
+        self.table_column: int = wire.column_number
+        self._size: int = wire.type_bytes
+        self._modifier: int = wire.type_modifier
         self._types = types
 
     @property
-    def internal_size(self):
+    def internal_size(self) -> int | None:
         return self._size if self._size >= 0 else None
 
     @property
-    def display_size(self):
+    def display_size(self) -> int | None:
         if self.type_code in (1042, 1043) and self._modifier >= 4:
             return self._modifier - 4
         if self.type_code in (1560, 1562) and self._modifier >= 0:
@@ -34,7 +37,7 @@ class Column:
         return None
 
     @property
-    def precision(self):
+    def precision(self) -> int | None:
         if self.type_code == 1700 and self._modifier >= 4:
             return (self._modifier - 4) >> 16 & 0xFFFF
         if self.type_code in (1083, 1114, 1184, 1266) and self._modifier >= 0:
@@ -42,37 +45,37 @@ class Column:
         return None
 
     @property
-    def scale(self):
+    def scale(self) -> int | None:
         if self.type_code != 1700 or self._modifier < 4:
             return None
         scale = (self._modifier - 4) & 0x7FF
         return scale - 0x800 if scale >= 0x400 else scale
 
-    null_ok = None
+    null_ok: bool | None = None
 
     @property
-    def type_display(self):
+    def type_display(self) -> str:
         info = self._types.get(self.type_code) if self._types is not None else None
         return info.name if info is not None else str(self.type_code)
 
-    def _fields(self):
+    def _fields(self) -> tuple[Any, ...]:
         return (
             self.name, self.type_code, self.display_size, self.internal_size, self.precision, self.scale, self.null_ok,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return 7
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         return self._fields()[index]
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Column) and self._fields() == other._fields()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._fields())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Column {self.name!r}, type: {self.type_display} (oid: {self.type_code})>"
 
 

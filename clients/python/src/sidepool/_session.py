@@ -6,14 +6,20 @@ What a connection object holds of the pool is its lease, which is one of
     held -> gone (revoked, expired, lost): everything but rollback() fails, so that half a transaction is never taken for a whole
 A session's lease goes from none to held once, and when it is gone the connection is closed, for it cannot be what it was.
 """
+from __future__ import annotations
+
 import time
+from collections.abc import Callable
+from datetime import tzinfo
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _origin, adapt, errors
 from ._absent import no_attribute
 from ._express import pool_field, trace_field
 from ._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE, Request
+from ._settings import Settings
+from ._xid import Xid
 
 _GONE = {41, 50, 51, 52, 53, 54, 55, 56}  # codes after which there is no lease
 
@@ -60,21 +66,21 @@ class Notify:
 
     __slots__ = ("channel", "payload", "pid")
 
-    def __init__(self, channel, payload, pid):
+    def __init__(self, channel: str, payload: str, pid: int) -> None:
         self.channel, self.payload, self.pid = channel, payload, pid
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Notify(channel={self.channel!r}, payload={self.payload!r}, pid={self.pid})"
 
 
 class Info:
     """What is known of the session behind a connection."""
 
-    def __init__(self, session):
+    def __init__(self, session: SessionState) -> None:
         self._session = session
 
     @property
-    def transaction_status(self):
+    def transaction_status(self) -> TransactionStatus:
         session = self._session
         if session._closed:
             return TransactionStatus.UNKNOWN
@@ -84,17 +90,17 @@ class Info:
             return TransactionStatus.INTRANS
         return TransactionStatus.IDLE
 
-    def parameter_status(self, name):
+    def parameter_status(self, name: str) -> str | None:
         return self._session.parameter(name)
 
     @property
-    def backend_pid(self):
+    def backend_pid(self) -> int:
         """Of the PostgreSQL process behind the lease; 0 where none is held."""
         lease = self._session._lease
         return lease.backend_pid if lease is not None else 0
 
     @property
-    def server_version(self):
+    def server_version(self) -> int:
         text = self.parameter_status("server_version") or ""
         numbers = [int(n) for n in text.split()[0].split(".") if n.isdigit()] if text else []
         if not numbers:
@@ -102,11 +108,11 @@ class Info:
         return numbers[0] * 10000 + (numbers[1] if len(numbers) > 1 else 0)
 
     @property
-    def encoding(self):
+    def encoding(self) -> str:
         return "utf-8"
 
     @property
-    def timezone(self):
+    def timezone(self) -> tzinfo:
         from .types.datetime import session_zone
 
         return session_zone(self._session)
@@ -115,24 +121,24 @@ class Info:
 class SessionState(adapt.Session):
     """What both kinds of connection have in common."""
 
-    def __init__(self, settings, adapters):
+    def __init__(self, settings: Settings, adapters: adapt.AdaptersMap) -> None:
         self.settings = settings
         self.adapters = adapt.AdaptersMap(adapters)
         self._autocommit = settings.autocommit
-        self._characteristics = {"isolation_level": None, "read_only": None, "deferrable": None}
-        self._lease = None
-        self._gone = None  # why the lease is no more, until rollback()
+        self._characteristics: dict[str, Any] = {"isolation_level": None, "read_only": None, "deferrable": None}
+        self._lease: Lease | None = None
+        self._gone: Exception | None = None  # why the lease is no more, until rollback()
         self._short_way = not settings.timeout and settings.lease == "transaction"  # see _express.py
         self._tells_origin = settings.call_site or settings.trace
         self._pool_field = pool_field(settings.pool)
         self._closed = False
         self._broken = False
-        self._blocks = []  # open transaction() blocks, outermost first
-        self._parameters = {}  # of the lease's session, where it changed
-        self._channel = None  # the last that answered
-        self._notice_handlers = []
-        self._notify_handlers = []
-        self._tpc = None
+        self._blocks: list[Any] = []  # open transaction() blocks, outermost first
+        self._parameters: dict[str, str] = {}  # of the lease's session, where it changed
+        self._channel: Any = None  # the last that answered
+        self._notice_handlers: list[Callable[[errors.Diagnostic], object]] = []
+        self._notify_handlers: list[Callable[[Notify], object]] = []
+        self._tpc: tuple[Xid, bool] | None = None
 
     if not TYPE_CHECKING:
 
@@ -140,15 +146,15 @@ class SessionState(adapt.Session):
             no_attribute(self, name)
 
     @property
-    def info(self):
+    def info(self) -> Info:
         return Info(self)
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         return self._closed
 
     @property
-    def broken(self):
+    def broken(self) -> bool:
         """It was closed because what it held is lost, not because close() was called."""
         return self._broken
 
@@ -164,7 +170,7 @@ class SessionState(adapt.Session):
     def _session_lease(self):
         return self.settings.lease == "session"
 
-    def parameter(self, name):
+    def parameter(self, name: str) -> str | None:
         found = self._parameters.get(name)
         if found is None and self._channel is not None and self._channel.hello is not None:
             for p in self._channel.hello.parameters:
@@ -174,18 +180,18 @@ class SessionState(adapt.Session):
 
     # -- handlers
 
-    def add_notice_handler(self, callback):
+    def add_notice_handler(self, callback: Callable[[errors.Diagnostic], object]) -> None:
         """callback(diagnostic) for each notice of PostgreSQL's."""
         self._notice_handlers.append(callback)
 
-    def remove_notice_handler(self, callback):
+    def remove_notice_handler(self, callback: Callable[[errors.Diagnostic], object]) -> None:
         self._notice_handlers.remove(callback)
 
-    def add_notify_handler(self, callback):
+    def add_notify_handler(self, callback: Callable[[Notify], object]) -> None:
         """callback(notify) for each NOTIFY that comes with an answer on the lease."""
         self._notify_handlers.append(callback)
 
-    def remove_notify_handler(self, callback):
+    def remove_notify_handler(self, callback: Callable[[Notify], object]) -> None:
         self._notify_handlers.remove(callback)
 
     # -- requests

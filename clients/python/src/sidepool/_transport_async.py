@@ -284,8 +284,8 @@ class AsyncTransport:
 
 
 _KEEP = 8  # sockets of an event loop that stay open while no connection uses them
-_all = weakref.WeakSet()
-_by_loop = {}
+_all: weakref.WeakSet[AsyncTransport] = weakref.WeakSet()
+_by_loop: dict[asyncio.AbstractEventLoop, OrderedDict[tuple, AsyncTransport]] = {}
 
 
 def transport_for(settings):

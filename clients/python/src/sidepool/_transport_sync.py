@@ -362,8 +362,8 @@ class Transport(ExpressTransport):
 
 
 _KEEP = 8  # sockets of this process that stay open while no connection uses them
-_all = weakref.WeakSet()
-_by_endpoint = OrderedDict()
+_all: weakref.WeakSet[Transport] = weakref.WeakSet()
+_by_endpoint: OrderedDict[tuple, Transport] = OrderedDict()
 _registry_lock = threading.Lock()
 
 

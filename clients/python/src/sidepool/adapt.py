@@ -35,12 +35,12 @@ class Session:
 class AdaptersMap:
     generation = 0  # of all maps together: goes up with each registration, for those that keep what they found
 
-    def __init__(self, below: "AdaptersMap | None" = None):
+    def __init__(self, below: "AdaptersMap | None" = None) -> None:
         self._below = below
         self._dumpers: dict[type, Callable] = {}
         self._loaders: dict[int, tuple[bool, Callable]] = {}
         self._factories: dict[int, Callable] = {}
-        self._types = TypesRegistry(below._types if below is not None else None, _changed)
+        self._types: TypesRegistry = TypesRegistry(below._types if below is not None else None, _changed)
         self._found: dict[type, Callable] = {}  # dumpers by type as they were in generation _found_in
         self._found_in = 0
 
@@ -85,7 +85,7 @@ class AdaptersMap:
 
     def factory(self, oid: int) -> Callable:
         """What was registered for a composite type or an enum."""
-        step = self
+        step: AdaptersMap | None = self
         while step is not None:
             if oid in step._factories:
                 return step._factories[oid]
@@ -93,7 +93,7 @@ class AdaptersMap:
         return lambda *fields: fields
 
     @property
-    def types(self):
+    def types(self) -> TypesRegistry:
         """The types of PostgreSQL by OID and name; see sidepool.types.TypesRegistry."""
         return self._types
 
@@ -142,7 +142,7 @@ class AdaptersMap:
         return (self.dumpers().get(cls) or self.remember_dumper(cls))(value, self)
 
     def get_loader(self, oid: int, session: Session) -> Callable[[bytes], Any]:
-        step = self
+        step: AdaptersMap | None = self
         while step is not None:
             found = step._loaders.get(oid)
             if found is not None:

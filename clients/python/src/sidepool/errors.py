@@ -5,8 +5,15 @@ Every one that came from the daemon or from PostgreSQL says in `outcome` which o
 saw it: safe to try again), "failed" (it ended without effect), "outcome unknown" (it was sent, and the answer was lost:
 look before you repeat it).
 """
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ._error_codes import CODES
 from ._sqlstates import SQLSTATES
+
+if TYPE_CHECKING:
+    from ._sqlstate_types import *  # noqa: F403
 
 NOT_SENT = "not sent"
 FAILED = "failed"
@@ -24,17 +31,17 @@ class Warning(Exception):  # noqa: A001 (the name is PEP 249's)
 class Error(Exception):
     """Everything that goes wrong with a database."""
 
-    sqlstate = None  # of five characters, where PostgreSQL said it
-    code = None  # a name of proto/errors.def: "SQL_ERROR", "ACQUIRE_TIMEOUT", ...; None where this package noticed it
-    outcome = NOT_SENT
-    retryable = False
-    retry_after = 0.0  # seconds; not before, where the daemon gives the advice
-    remedy = ""
-    pool = None  # PoolState: how the pool stood, for waits that failed
-    statement_index = 0  # in a batch: which statement
-    parameter_set_index = 0  # and which set of its parameters
+    sqlstate: str | None = None  # of five characters, where PostgreSQL said it
+    code: str | None = None  # a name of proto/errors.def: "SQL_ERROR", "ACQUIRE_TIMEOUT", ...; None where this package noticed it
+    outcome: str = NOT_SENT
+    retryable: bool = False
+    retry_after: float = 0.0  # seconds; not before, where the daemon gives the advice
+    remedy: str = ""
+    pool: PoolState | None = None  # how the pool stood, for waits that failed
+    statement_index: int = 0  # in a batch: which statement
+    parameter_set_index: int = 0  # and which set of its parameters
 
-    def __init__(self, *args, code=None, outcome=None):
+    def __init__(self, *args: object, code: str | None = None, outcome: str | None = None) -> None:
         super().__init__(*args)
         self.diag = Diagnostic()
         if code is not None:
@@ -42,18 +49,18 @@ class Error(Exception):
             self.outcome = outcome or _OUTCOME_OF[usual]
         elif outcome is not None:
             self.outcome = outcome
-        self._response = None  # what came with it
+        self._response: Any = None  # what came with it
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         state = {k: v for k, v in self.__dict__.items() if k != "_response"}
         return _restore, (type(self), self.args), {**state, "_response": None}
 
     @property
-    def pgcode(self):
+    def pgcode(self) -> str | None:
         return self.sqlstate
 
     @property
-    def outcome_unknown(self):
+    def outcome_unknown(self) -> bool:
         """It was sent, and nobody knows whether it took effect."""
         return self.outcome == UNKNOWN
 
@@ -142,16 +149,35 @@ class Diagnostic:
         "source_line": "source_line", "source_function": "source_function",
     }
     __slots__ = tuple(_FIELDS)
+    if TYPE_CHECKING:
+        severity: str | None
+        severity_nonlocalized: str | None
+        sqlstate: str | None
+        message_primary: str | None
+        message_detail: str | None
+        message_hint: str | None
+        statement_position: str | None
+        internal_position: str | None
+        internal_query: str | None
+        context: str | None
+        schema_name: str | None
+        table_name: str | None
+        column_name: str | None
+        datatype_name: str | None
+        constraint_name: str | None
+        source_file: str | None
+        source_line: str | None
+        source_function: str | None
 
-    def __init__(self, fields=None):
+    def __init__(self, fields: Any = None) -> None:
         for name, wire in self._FIELDS.items():
             value = getattr(fields, wire, None) if fields is not None else None
             setattr(self, name, None if value in ("", 0, None) else str(value))
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         return None, {name: getattr(self, name) for name in self.__slots__}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         told = ", ".join(f"{n}={getattr(self, n)!r}" for n in self.__slots__ if getattr(self, n) is not None)
         return f"Diagnostic({told})"
 
@@ -159,31 +185,31 @@ class Diagnostic:
 class Holder:
     """Who holds one of the pool's connections."""
 
-    def __init__(self, wire):
-        self.application = wire.application
-        self.pid = wire.pid
-        self.unit = wire.unit
-        self.call_site = wire.call_site
-        self.state = wire.state
-        self.held = wire.held_ms / 1000
-        self.lease_id = wire.lease_id
+    def __init__(self, wire: Any) -> None:
+        self.application: str = wire.application
+        self.pid: int = wire.pid
+        self.unit: str = wire.unit
+        self.call_site: str = wire.call_site
+        self.state: str = wire.state
+        self.held: float = wire.held_ms / 1000
+        self.lease_id: int = wire.lease_id
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.application}[{self.pid}] {_seconds(self.held)} {self.state}".rstrip()
 
 
 class PoolState:
     """How a pool stood when a wait failed; times in seconds."""
 
-    def __init__(self, wire):
-        self.pool = wire.pool
-        self.in_use = wire.in_use
-        self.limit = wire.limit
-        self.waiting = wire.waiting
-        self.waited = wire.waited_ms / 1000
+    def __init__(self, wire: Any) -> None:
+        self.pool: str = wire.pool
+        self.in_use: int = wire.in_use
+        self.limit: int = wire.limit
+        self.waiting: int = wire.waiting
+        self.waited: float = wire.waited_ms / 1000
         self.holders = [Holder(h) for h in wire.holders]
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = f"pool {self.pool} {self.in_use}/{self.limit} in use"
         if self.waited > 0:
             text += f", waited {_seconds(self.waited)}"
@@ -231,12 +257,12 @@ _BY_CODE = {
 }
 
 
-def lookup(sqlstate):
+def lookup(sqlstate: str) -> type[DatabaseError]:
     """The exception class of a SQLSTATE. Raises KeyError where PostgreSQL knows none."""
     return _BY_SQLSTATE[sqlstate.upper()]
 
 
-def pool_error(code, message="", outcome=None):
+def pool_error(code: str, message: str = "", outcome: str | None = None) -> Error:
     """The exception for a code that this package finds by itself."""
     return _BY_CODE.get(code, OperationalError)(message or _BY_NAME[code][4], code=code, outcome=outcome)
 
@@ -265,7 +291,7 @@ def _message_of(wire, entry, sql, state):
     return text
 
 
-def from_wire(wire, response=None):
+def from_wire(wire: Any, response: Any = None) -> Error:
     """The exception for a sidepool.v1.Error."""
     entry = _BY_NUMBER.get(wire.code) or (wire.code, None, "UNKNOWN", False, f"error {wire.code} of the daemon", "")
     sql = wire.sql if wire.HasField("sql") else None

@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: MIT
 """The connection object. It takes nothing from the pool until a statement does, and gives it back with the transaction."""
+from __future__ import annotations
+
 from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from .. import errors
 from .._locks_async import Lock
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE
 from .._query import begins, ends_prepared, is_several
 from .._session import IsolationLevel, SessionState
-from .._settings import make_settings
+from .._settings import Settings, make_settings
 from .._transport_async import transport_for
-from ..rows import tuple_row
+from ..rows import Row, RowFactory, T, tuple_row
 from ..types import adapters as global_adapters
 from .batch import AsyncBatches
 from .copy import AsyncCopies
-from .cursor import AsyncCursor
+from .cursor import AsyncCursor, Params
 from .server_cursor import AsyncServerCursor
 from .submit import AsyncSubmits
 from .tpc import AsyncTwoPhase
 from .transaction import AsyncTransaction
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState):
+
+class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, SessionState, Generic[Row]):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -34,16 +40,30 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
-    def __init__(self, settings, transport, row_factory=None, cursor_factory=None):
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Any,
+        row_factory: RowFactory[Row] | None = None,
+        cursor_factory: type[AsyncCursor[Any]] | None = None,
+    ) -> None:
         super().__init__(settings, global_adapters)
         self._transport = transport
         self.lock = Lock()
-        self.row_factory = row_factory or tuple_row
-        self.cursor_factory = cursor_factory or AsyncCursor
-        self.server_cursor_factory = AsyncServerCursor
+        self.row_factory: RowFactory[Row] = row_factory or cast("RowFactory[Row]", tuple_row)
+        self.cursor_factory: type[AsyncCursor[Any]] = cursor_factory or AsyncCursor
+        self.server_cursor_factory: type[AsyncServerCursor[Any]] = AsyncServerCursor
 
     @classmethod
-    async def connect(cls, line="", *, row_factory=None, cursor_factory=None, check=True, **settings):
+    async def connect(
+        cls,
+        line: str = "",
+        *,
+        row_factory: RowFactory[Row] | None = None,
+        cursor_factory: type[AsyncCursor[Any]] | None = None,
+        check: bool = True,
+        **settings: Any,
+    ) -> Self:
         """Takes nothing from the pool. With `check` it is seen to that a daemon is there."""
         told = make_settings(line, **settings)
         transport = transport_for(told)
@@ -148,12 +168,12 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
 
     # -- transactions
 
-    async def commit(self):
+    async def commit(self) -> None:
         async with self.lock:
             self._forbid_in_block("commit")
             await self._finish(FINISH_COMMIT)
 
-    async def rollback(self):
+    async def rollback(self) -> None:
         async with self.lock:
             self._forbid_in_block("rollback")
             self._gone = None
@@ -196,58 +216,58 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
                 raise
             self._gone = None  # what is lost is rolled back
 
-    def transaction(self, savepoint_name=None, force_rollback=False):
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> AsyncTransaction:
         """A block that commits, or rolls back where it is left by an exception; within another: a savepoint."""
         return AsyncTransaction(self, savepoint_name, force_rollback)
 
     # -- attributes
 
     @property
-    def autocommit(self):
+    def autocommit(self) -> bool:
         return self._autocommit
 
     @autocommit.setter
-    def autocommit(self, value):
+    def autocommit(self, value: bool) -> None:
         self._set_idle("autocommit")
         self._autocommit = bool(value)
 
-    async def set_autocommit(self, value):
+    async def set_autocommit(self, value: bool) -> None:
         self.autocommit = value
 
     @property
-    def isolation_level(self):
+    def isolation_level(self) -> IsolationLevel | None:
         return self._characteristics["isolation_level"]
 
     @isolation_level.setter
-    def isolation_level(self, value):
+    def isolation_level(self, value: IsolationLevel | None) -> None:
         self._set_idle("isolation_level")
         self._characteristics["isolation_level"] = None if value is None else IsolationLevel(value)
 
-    async def set_isolation_level(self, value):
+    async def set_isolation_level(self, value: IsolationLevel | None) -> None:
         self.isolation_level = value
 
     @property
-    def read_only(self):
+    def read_only(self) -> bool | None:
         return self._characteristics["read_only"]
 
     @read_only.setter
-    def read_only(self, value):
+    def read_only(self, value: bool | None) -> None:
         self._set_idle("read_only")
         self._characteristics["read_only"] = None if value is None else bool(value)
 
-    async def set_read_only(self, value):
+    async def set_read_only(self, value: bool | None) -> None:
         self.read_only = value
 
     @property
-    def deferrable(self):
+    def deferrable(self) -> bool | None:
         return self._characteristics["deferrable"]
 
     @deferrable.setter
-    def deferrable(self, value):
+    def deferrable(self, value: bool | None) -> None:
         self._set_idle("deferrable")
         self._characteristics["deferrable"] = None if value is None else bool(value)
 
-    async def set_deferrable(self, value):
+    async def set_deferrable(self, value: bool | None) -> None:
         self.deferrable = value
 
     def _set_idle(self, name):
@@ -258,7 +278,30 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
 
     # -- cursors
 
-    def cursor(self, name=None, *, row_factory=None, scrollable=None, withhold=False):
+    @overload
+    def cursor(
+        self, name: None = None, *, row_factory: RowFactory[T], scrollable: bool | None = None, withhold: bool = False
+    ) -> AsyncCursor[T]: ...
+
+    @overload
+    def cursor(self, name: None = None, *, scrollable: bool | None = None, withhold: bool = False) -> AsyncCursor[Row]: ...
+
+    @overload
+    def cursor(
+        self, name: str, *, row_factory: RowFactory[T], scrollable: bool | None = None, withhold: bool = False
+    ) -> AsyncServerCursor[T]: ...
+
+    @overload
+    def cursor(self, name: str, *, scrollable: bool | None = None, withhold: bool = False) -> AsyncServerCursor[Row]: ...
+
+    def cursor(
+        self,
+        name: str | None = None,
+        *,
+        row_factory: RowFactory[Any] | None = None,
+        scrollable: bool | None = None,
+        withhold: bool = False,
+    ) -> AsyncCursor[Any]:
         """A cursor; with a name one that the server keeps (DECLARE), whose rows come as they are fetched."""
         if self._closed:
             raise errors.OperationalError("the connection is closed")
@@ -268,17 +311,17 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
             self, name, row_factory=row_factory, scrollable=scrollable, withhold=withhold
         )
 
-    async def execute(self, query, params=None, **options):
+    async def execute(self, query: str | bytes, params: Params = None, **options: Any) -> AsyncCursor[Row]:
         """A cursor on which the query has run."""
         return await self.cursor().execute(query, params, **options)
 
-    async def cancel(self):
+    async def cancel(self) -> None:
         """Ends what runs on this connection, as seen from another task or thread."""
         lease = self._lease
         if lease is not None:
             self._transport.cancel(lease.channel, lease_id=lease.lease_id)
 
-    async def close(self):
+    async def close(self) -> None:
         """Gives back what it holds; a transaction that is open is rolled back."""
         if self._closed:
             return
@@ -287,7 +330,7 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
         if self._lease is not None:
             self._let_go()
 
-    def __del__(self):
+    def __del__(self) -> None:
         lease = getattr(self, "_lease", None)
         if lease is None or self._closed:
             return
@@ -296,10 +339,10 @@ class AsyncConnection(AsyncBatches, AsyncCopies, AsyncSubmits, AsyncTwoPhase, Se
         except Exception:  # the interpreter ends, or the loop did: the daemon takes it back with the socket
             pass
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind, error, traceback):
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._closed:
             return
         try:

@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: MIT
 """COPY in both directions, a few pieces ahead of the other side."""
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .._copy import PIECE_BYTES, copy_direction, formatter, inline
 from .._cursor import results_of
 from .chunks import AsyncChunks
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .cursor import AsyncCursor
 
 AHEAD = 4
 
@@ -48,21 +57,21 @@ class AsyncCopy:
     """A block around one COPY. In: write() or write_row(); what the block is left with ends it, an exception gives it up.
     Out: iterate, or read(), or rows()."""
 
-    def __init__(self, cursor, sql):
+    def __init__(self, cursor: AsyncCursor[Any], sql: bytes) -> None:
         self.cursor = cursor
         self.connection = cursor._connection
         self._sql = sql
-        self._direction = None
-        self._formatter = None
+        self._direction = ""
+        self._formatter: Any = None
         self._stream_id = 0
-        self._channel = None
-        self._asked = deque()
+        self._channel: Any = None
+        self._asked: deque[Any] = deque()
         self._buffer = bytearray()
-        self._chunks = None
+        self._chunks: Any = None
         self._ended = False
         self._rows = self._written = False  # write_row(), or either, was called
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         connection = self.connection
         await connection.lock.__aenter__()
         try:
@@ -78,7 +87,7 @@ class AsyncCopy:
             self._chunks = AsyncChunks(connection, response, self._stream_id)
         return self
 
-    async def __aexit__(self, kind, error, traceback):
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         try:
             if self._direction == "out":
                 await self._leave_out(kind)
@@ -90,7 +99,7 @@ class AsyncCopy:
 
     # -- in
 
-    async def write(self, data):
+    async def write(self, data: str | bytes | bytearray | memoryview) -> None:
         """Data in the format of the COPY."""
         if self._direction != "in":
             raise TypeError("this COPY is TO STDOUT: there is nothing to write")
@@ -101,12 +110,12 @@ class AsyncCopy:
             del self._buffer[:PIECE_BYTES]
             await self._send(piece)
 
-    async def write_row(self, row):
+    async def write_row(self, row: Sequence[Any]) -> None:
         """A row of Python values."""
         self._rows = True
         await self.write(self._formatter.row(row))
 
-    def set_types(self, types):
+    def set_types(self, types: Sequence[str | int]) -> None:
         """The types of the columns, by name or OID: a binary COPY needs them to be those of the table."""
         self._formatter.set_types(types)
 
@@ -162,7 +171,7 @@ class AsyncCopy:
 
     # -- out
 
-    async def read(self):
+    async def read(self) -> bytes:
         """The next piece of data; b"" at the end."""
         if self._direction != "out":
             raise TypeError("this COPY is FROM STDIN: there is nothing to read")
@@ -174,14 +183,14 @@ class AsyncCopy:
                 return response.copy_chunk.data
         return b""
 
-    async def __aiter__(self):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
             data = await self.read()
             if not data:
                 return
             yield data
 
-    async def read_row(self):
+    async def read_row(self) -> tuple[Any, ...] | None:
         """The next row of values (str or, of a binary COPY, bytes, unless set_types() told more), or None at the end."""
         while True:
             row = self._formatter.parse(self._buffer)
@@ -192,7 +201,7 @@ class AsyncCopy:
                 return None
             self._buffer += data
 
-    async def rows(self):
+    async def rows(self) -> AsyncIterator[tuple[Any, ...]]:
         """Yields rows of values."""
         while True:
             row = await self.read_row()

@@ -1,18 +1,33 @@
 # SPDX-License-Identifier: MIT
 """Cursors. Their rows are here when execute() returns; stream() and cursors with a name bring them bit by bit."""
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
 from .. import errors, frames
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
 from .._express import order, remember
 from .._messages import FINISH_COMMIT
 from .._query import bind_raw
+from ..rows import Row
 from .chunks import AsyncChunks
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class AsyncCursor(CursorState):
+    from .copy import AsyncCopy
+
+Params = Union[Sequence[Any], Mapping[str, Any], None]
+
+
+class AsyncCursor(CursorState[Row]):
     """What connection.cursor() returns."""
 
-    async def execute(self, query, params=None, *, prepare=None, binary=None, commit=False):
+    async def execute(
+        self, query: str | bytes, params: Params = None, *, prepare: bool | None = None, binary: bool | None = None, commit: bool = False
+    ) -> Self:
         """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
         itself. `commit`: the transaction is committed with it, in the same message."""
         connection = self._connection
@@ -70,13 +85,14 @@ class AsyncCursor(CursorState):
             self._failed(e)
             raise
 
-    async def executemany(self, query, params_seq, *, returning=False):
+    async def executemany(self, query: str | bytes, params_seq: Iterable[Params], *, returning: bool = False) -> None:
         """Runs a query for each of the parameters, in one message (or as few as it takes), all or nothing."""
         async with self._connection.lock:
             self._check_open()
             self._start(None)
             await self._connection._reach()  # the daemon says how much goes into one message
-            collected, affected, any_run = [], 0, False
+            collected: list[Any] = []
+            affected, any_run = 0, False
             pending = None
             messages = batches(self, query, params_seq, returning)
             for message, sql in messages:
@@ -130,7 +146,9 @@ class AsyncCursor(CursorState):
             await connection._rollback_quietly()
             raise
 
-    async def stream(self, query, params=None, *, binary=None, size=0):
+    async def stream(
+        self, query: str | bytes, params: Params = None, *, binary: bool | None = None, size: int = 0
+    ) -> AsyncIterator[Row]:
         """Yields rows as they come; what is not fetched is not kept. `size`: bytes of rows in one message."""
         connection = self._connection
         async with connection.lock:
@@ -155,57 +173,57 @@ class AsyncCursor(CursorState):
 
     # -- fetching
 
-    async def fetchone(self):
+    async def fetchone(self) -> Row | None:
         return self._fetch_one()
 
-    async def fetchmany(self, size=None):
+    async def fetchmany(self, size: int | None = None) -> list[Row]:
         return self._fetch_many(self.arraysize if size is None else size)
 
-    async def fetchall(self):
+    async def fetchall(self) -> list[Row]:
         return self._take_all()
 
-    async def fetch_arrow(self):
+    async def fetch_arrow(self) -> Any:
         """The rest of the rows as a pyarrow.Table, made of the packed rows without a Python object for each row."""
         return self._take_frame(frames.to_arrow)
 
-    async def fetch_df(self):
+    async def fetch_df(self) -> Any:
         """The same as a pandas.DataFrame."""
         return self._take_frame(frames.to_pandas)
 
-    async def scroll(self, value, mode="relative"):
+    async def scroll(self, value: int, mode: str = "relative") -> None:
         self._need_rows().scroll(value, mode)
 
-    def __aiter__(self):
+    def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self):
+    async def __anext__(self) -> Row:
         row = self._fetch_one()
         if row is None:
             raise StopAsyncIteration
         return row
 
-    async def callproc(self, name, params=()):
+    async def callproc(self, name: str, params: Sequence[Any] = ()) -> Sequence[Any]:
         """Calls a function; its result is the cursor's. Returns the parameters."""
         places = ", ".join(["%s"] * len(params))
         await self.execute(f"SELECT * FROM {name}({places})", list(params))
         return params
 
-    def copy(self, statement, params=None, *, writer=None):
+    def copy(self, statement: str | bytes, params: Params = None, *, writer: None = None) -> AsyncCopy:
         """A block in which rows are copied from or to the server."""
         self._check_open()
         return self._connection._copy(self, statement, params)
 
-    async def close(self):
+    async def close(self) -> None:
         self._close()
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_):
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
 
-class AsyncRawCursor(AsyncCursor):
+class AsyncRawCursor(AsyncCursor[Row]):
     """Takes PostgreSQL's own placeholders: $1, $2."""
 
     _bind = staticmethod(bind_raw)

@@ -1,36 +1,47 @@
 # SPDX-License-Identifier: MIT
 """Cursors with a name: the server keeps the rows (DECLARE), and FETCH brings as many as are asked for."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from .. import errors
 from .._cursor import fill, results_of
 from .._messages import STATUS_ACTIVE, STATUS_FAILED
 from .._query import bind_raw
 from .._quote import quote_ident
+from ..rows import Row, RowFactory
 from .chunks import AsyncChunks
-from .cursor import AsyncCursor
+from .cursor import AsyncCursor, Params
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class AsyncServerCursor(AsyncCursor):
-    itersize = 100
+class AsyncServerCursor(AsyncCursor[Row]):
+    itersize: int = 100
     _short_way = False
 
-    def __init__(self, connection, name, *, row_factory=None, scrollable=None, withhold=False):
+    def __init__(
+        self, connection: Any, name: str, *, row_factory: RowFactory[Row] | None = None, scrollable: bool | None = None, withhold: bool = False
+    ) -> None:
         super().__init__(connection, row_factory=row_factory)
         self._name = name
         self.scrollable = scrollable
         self.withhold = withhold
         self._declared = False
         self._position = 0
-        self._ahead = []
+        self._ahead: list[Row] = []
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self._name
 
     @property
-    def rownumber(self):
+    def rownumber(self) -> int | None:
         return self._position - len(self._ahead) if self._declared else None
 
-    async def execute(self, query, params=None, *, binary=None, **options):
+    async def execute(self, query: str | bytes, params: Params = None, *, binary: bool | None = None, **options: Any) -> Self:
         async with self._connection.lock:
             self._check_open()
             self._check_lease()
@@ -69,7 +80,7 @@ class AsyncServerCursor(AsyncCursor):
         self._have(results)
         return self._take_all() if self._rows is not None else []
 
-    async def _fetch_forward(self, count):
+    async def _fetch_forward(self, count: int | str) -> list[Row]:
         async with self._connection.lock:
             self._check_open()
             if not self._declared:
@@ -78,30 +89,30 @@ class AsyncServerCursor(AsyncCursor):
             self._position += len(rows)
             return rows
 
-    async def fetchone(self):
+    async def fetchone(self) -> Row | None:
         if not self._ahead:
             self._ahead = await self._fetch_forward(1)
         return self._ahead.pop(0) if self._ahead else None
 
-    async def fetchmany(self, size=None):
+    async def fetchmany(self, size: int | None = None) -> list[Row]:
         size = self.arraysize if size is None else size
         rows, self._ahead = self._ahead[:size], self._ahead[size:]
         if len(rows) < size:
             rows += await self._fetch_forward(size - len(rows))
         return rows
 
-    async def fetchall(self):
+    async def fetchall(self) -> list[Row]:
         rows, self._ahead = self._ahead, []
         return rows + await self._fetch_forward("ALL")
 
-    async def __anext__(self):
+    async def __anext__(self) -> Row:
         if not self._ahead:
             self._ahead = await self._fetch_forward(self.itersize)
         if not self._ahead:
             raise StopAsyncIteration
         return self._ahead.pop(0)
 
-    async def scroll(self, value, mode="relative"):
+    async def scroll(self, value: int, mode: str = "relative") -> None:
         if mode not in ("relative", "absolute"):
             raise ValueError(f"bad mode: {mode!r}. It should be 'relative' or 'absolute'")
         async with self._connection.lock:
@@ -114,13 +125,13 @@ class AsyncServerCursor(AsyncCursor):
             self._ahead = []
             await self._move(f"MOVE {mode.upper()} {int(value)}")
 
-    async def executemany(self, query, params_seq, *, returning=False):
+    async def executemany(self, query: str | bytes, params_seq: Iterable[Params], *, returning: bool = False) -> None:
         raise errors.NotSupportedError("executemany() is not supported on cursors with a name")
 
-    async def fetch_arrow(self):
+    async def fetch_arrow(self) -> Any:
         raise errors.NotSupportedError("fetch_arrow() is not supported on cursors with a name")
 
-    async def fetch_df(self):
+    async def fetch_df(self) -> Any:
         raise errors.NotSupportedError("fetch_df() is not supported on cursors with a name")
 
     async def _close_portal(self):
@@ -133,14 +144,14 @@ class AsyncServerCursor(AsyncCursor):
         if self.withhold or connection._status == STATUS_ACTIVE:
             await connection._command(f"CLOSE {quote_ident(self._name)}")
 
-    async def close(self):
+    async def close(self) -> None:
         async with self._connection.lock:
             if not self._closed and not self._connection.closed:
                 await self._close_portal()
             self._close()
 
 
-class AsyncRawServerCursor(AsyncServerCursor):
+class AsyncRawServerCursor(AsyncServerCursor[Row]):
     """Takes PostgreSQL's own placeholders: $1, $2."""
 
     _bind = staticmethod(bind_raw)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two-phase commit, as DB-API 2.0 has it. What is prepared belongs to the server, so that anybody may finish it."""
+from __future__ import annotations
+
 from .. import errors
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK
 from .._quote import quote_literal
@@ -8,10 +10,12 @@ from ..rows import tuple_row
 
 
 class AsyncTwoPhase:
-    def xid(self, format_id, gtrid, bqual):
+    _tpc: tuple[Xid, bool] | None
+
+    def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
         return Xid(format_id, gtrid, bqual)
 
-    async def tpc_begin(self, xid):
+    async def tpc_begin(self, xid: Xid | str) -> None:
         async with self.lock:
             self._check_usable()
             if self._in_transaction:
@@ -20,7 +24,7 @@ class AsyncTwoPhase:
                 raise errors.ProgrammingError("can't use two-phase transactions in autocommit mode")
             self._tpc = (Xid.of(xid), False)
 
-    async def tpc_prepare(self):
+    async def tpc_prepare(self) -> None:
         async with self.lock:
             if self._tpc is None:
                 raise errors.ProgrammingError("tpc_prepare() must be called inside a two-phase transaction")
@@ -30,11 +34,11 @@ class AsyncTwoPhase:
             self._tpc = (xid, True)
             await self._command(f"PREPARE TRANSACTION {quote_literal(str(xid))}")
 
-    async def tpc_commit(self, xid=None):
+    async def tpc_commit(self, xid: Xid | str | None = None) -> None:
         async with self.lock:
             await self._tpc_end("COMMIT", xid)
 
-    async def tpc_rollback(self, xid=None):
+    async def tpc_rollback(self, xid: Xid | str | None = None) -> None:
         async with self.lock:
             await self._tpc_end("ROLLBACK", xid)
 
@@ -63,7 +67,7 @@ class AsyncTwoPhase:
         finally:
             self._autocommit = before
 
-    async def tpc_recover(self):
+    async def tpc_recover(self) -> list[Xid]:
         """The Xids of what is prepared in this database."""
         async with self.lock:
             cursor = self.cursor(row_factory=tuple_row)

@@ -1,13 +1,22 @@
 # SPDX-License-Identifier: MIT
 """A transaction() block, and savepoints for those within it."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .. import errors
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_FAILED
 from .._quote import quote_ident
 from .._rollback import Rollback
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .connection import AsyncConnection
+
 
 class AsyncTransaction:
-    def __init__(self, connection, savepoint_name=None, force_rollback=False):
+    def __init__(self, connection: AsyncConnection[Any], savepoint_name: str | None = None, force_rollback: bool = False) -> None:
         self._connection = connection
         self._savepoint = savepoint_name or ""
         self._force_rollback = force_rollback
@@ -15,14 +24,14 @@ class AsyncTransaction:
         self._state = "new"  # -> "open" -> "done"
 
     @property
-    def connection(self):
+    def connection(self) -> AsyncConnection[Any]:
         return self._connection
 
     @property
-    def savepoint_name(self):
+    def savepoint_name(self) -> str | None:
         return self._savepoint or None
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         connection = self._connection
         if self._state != "new":
             raise TypeError("a transaction() block can be entered once")
@@ -41,7 +50,7 @@ class AsyncTransaction:
         self._state = "open"
         return self
 
-    async def __aexit__(self, kind, error, traceback):
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
         connection = self._connection
         async with connection.lock:
             return await self._leave(kind, error)
@@ -94,7 +103,7 @@ class AsyncTransaction:
         finally:
             connection._blocks.pop()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         failed = self._connection._status == STATUS_FAILED
         what = f" {self._savepoint}" if self._savepoint else ""
         return f"<{type(self).__name__}{what} ({self._state}{', failed' if failed else ''})>"

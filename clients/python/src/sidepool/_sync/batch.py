@@ -1,15 +1,25 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Several statements in one message: one round trip for all of them."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Union
+
 from .. import errors
 from .._cursor import fill, results_of
 from .chunks import Chunks
+
+if TYPE_CHECKING:
+    from .cursor import Params
+
+    Statement = Union[str, bytes, tuple[Union[str, bytes], Params]]
 
 
 class Batches:
     """The part of a connection that sends them."""
 
-    def batch(self, statements, *, atomic=True):
+    def batch(self, statements: Iterable[Statement], *, atomic: bool = True) -> list[Any]:
         """Runs statements, each a query or (query, params), and returns a list with a cursor for each. `atomic`: all or nothing.
         Else each commits for itself, and where one failed its exception stands in the list; that takes autocommit."""
         with self.lock:

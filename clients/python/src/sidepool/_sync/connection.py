@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """The connection object. It takes nothing from the pool until a statement does, and gives it back with the transaction."""
+from __future__ import annotations
+
 from time import monotonic
+from typing import TYPE_CHECKING, Any, Generic, cast, overload
 
 from .. import errors
 from .._locks_sync import Lock
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_ACTIVE, STATUS_FAILED, STATUS_IDLE
 from .._query import begins, ends_prepared, is_several
 from .._session import IsolationLevel, SessionState
-from .._settings import make_settings
+from .._settings import Settings, make_settings
 from .._transport_sync import transport_for
-from ..rows import tuple_row
+from ..rows import Row, RowFactory, T, tuple_row
 from ..types import adapters as global_adapters
 from .batch import Batches
 from .copy import Copies
-from .cursor import Cursor
+from .cursor import Cursor, Params
 from .server_cursor import ServerCursor
 from .submit import Submits
 from .tpc import TwoPhase
 from .transaction import Transaction
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
+
+class Connection(Batches, Copies, Submits, TwoPhase, SessionState, Generic[Row]):
     """What connect() returns."""
 
     Warning = errors.Warning
@@ -35,16 +41,30 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
     ProgrammingError = errors.ProgrammingError
     NotSupportedError = errors.NotSupportedError
 
-    def __init__(self, settings, transport, row_factory=None, cursor_factory=None):
+    def __init__(
+        self,
+        settings: Settings,
+        transport: Any,
+        row_factory: RowFactory[Row] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
+    ) -> None:
         super().__init__(settings, global_adapters)
         self._transport = transport
         self.lock = Lock()
-        self.row_factory = row_factory or tuple_row
-        self.cursor_factory = cursor_factory or Cursor
-        self.server_cursor_factory = ServerCursor
+        self.row_factory: RowFactory[Row] = row_factory or cast("RowFactory[Row]", tuple_row)
+        self.cursor_factory: type[Cursor[Any]] = cursor_factory or Cursor
+        self.server_cursor_factory: type[ServerCursor[Any]] = ServerCursor
 
     @classmethod
-    def connect(cls, line="", *, row_factory=None, cursor_factory=None, check=True, **settings):
+    def connect(
+        cls,
+        line: str = "",
+        *,
+        row_factory: RowFactory[Row] | None = None,
+        cursor_factory: type[Cursor[Any]] | None = None,
+        check: bool = True,
+        **settings: Any,
+    ) -> Self:
         """Takes nothing from the pool. With `check` it is seen to that a daemon is there."""
         told = make_settings(line, **settings)
         transport = transport_for(told)
@@ -149,12 +169,12 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
 
     # -- transactions
 
-    def commit(self):
+    def commit(self) -> None:
         with self.lock:
             self._forbid_in_block("commit")
             self._finish(FINISH_COMMIT)
 
-    def rollback(self):
+    def rollback(self) -> None:
         with self.lock:
             self._forbid_in_block("rollback")
             self._gone = None
@@ -197,58 +217,58 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
                 raise
             self._gone = None  # what is lost is rolled back
 
-    def transaction(self, savepoint_name=None, force_rollback=False):
+    def transaction(self, savepoint_name: str | None = None, force_rollback: bool = False) -> Transaction:
         """A block that commits, or rolls back where it is left by an exception; within another: a savepoint."""
         return Transaction(self, savepoint_name, force_rollback)
 
     # -- attributes
 
     @property
-    def autocommit(self):
+    def autocommit(self) -> bool:
         return self._autocommit
 
     @autocommit.setter
-    def autocommit(self, value):
+    def autocommit(self, value: bool) -> None:
         self._set_idle("autocommit")
         self._autocommit = bool(value)
 
-    def set_autocommit(self, value):
+    def set_autocommit(self, value: bool) -> None:
         self.autocommit = value
 
     @property
-    def isolation_level(self):
+    def isolation_level(self) -> IsolationLevel | None:
         return self._characteristics["isolation_level"]
 
     @isolation_level.setter
-    def isolation_level(self, value):
+    def isolation_level(self, value: IsolationLevel | None) -> None:
         self._set_idle("isolation_level")
         self._characteristics["isolation_level"] = None if value is None else IsolationLevel(value)
 
-    def set_isolation_level(self, value):
+    def set_isolation_level(self, value: IsolationLevel | None) -> None:
         self.isolation_level = value
 
     @property
-    def read_only(self):
+    def read_only(self) -> bool | None:
         return self._characteristics["read_only"]
 
     @read_only.setter
-    def read_only(self, value):
+    def read_only(self, value: bool | None) -> None:
         self._set_idle("read_only")
         self._characteristics["read_only"] = None if value is None else bool(value)
 
-    def set_read_only(self, value):
+    def set_read_only(self, value: bool | None) -> None:
         self.read_only = value
 
     @property
-    def deferrable(self):
+    def deferrable(self) -> bool | None:
         return self._characteristics["deferrable"]
 
     @deferrable.setter
-    def deferrable(self, value):
+    def deferrable(self, value: bool | None) -> None:
         self._set_idle("deferrable")
         self._characteristics["deferrable"] = None if value is None else bool(value)
 
-    def set_deferrable(self, value):
+    def set_deferrable(self, value: bool | None) -> None:
         self.deferrable = value
 
     def _set_idle(self, name):
@@ -259,7 +279,30 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
 
     # -- cursors
 
-    def cursor(self, name=None, *, row_factory=None, scrollable=None, withhold=False):
+    @overload
+    def cursor(
+        self, name: None = None, *, row_factory: RowFactory[T], scrollable: bool | None = None, withhold: bool = False
+    ) -> Cursor[T]: ...
+
+    @overload
+    def cursor(self, name: None = None, *, scrollable: bool | None = None, withhold: bool = False) -> Cursor[Row]: ...
+
+    @overload
+    def cursor(
+        self, name: str, *, row_factory: RowFactory[T], scrollable: bool | None = None, withhold: bool = False
+    ) -> ServerCursor[T]: ...
+
+    @overload
+    def cursor(self, name: str, *, scrollable: bool | None = None, withhold: bool = False) -> ServerCursor[Row]: ...
+
+    def cursor(
+        self,
+        name: str | None = None,
+        *,
+        row_factory: RowFactory[Any] | None = None,
+        scrollable: bool | None = None,
+        withhold: bool = False,
+    ) -> Cursor[Any]:
         """A cursor; with a name one that the server keeps (DECLARE), whose rows come as they are fetched."""
         if self._closed:
             raise errors.OperationalError("the connection is closed")
@@ -269,17 +312,17 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
             self, name, row_factory=row_factory, scrollable=scrollable, withhold=withhold
         )
 
-    def execute(self, query, params=None, **options):
+    def execute(self, query: str | bytes, params: Params = None, **options: Any) -> Cursor[Row]:
         """A cursor on which the query has run."""
         return self.cursor().execute(query, params, **options)
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Ends what runs on this connection, as seen from another task or thread."""
         lease = self._lease
         if lease is not None:
             self._transport.cancel(lease.channel, lease_id=lease.lease_id)
 
-    def close(self):
+    def close(self) -> None:
         """Gives back what it holds; a transaction that is open is rolled back."""
         if self._closed:
             return
@@ -288,7 +331,7 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
         if self._lease is not None:
             self._let_go()
 
-    def __del__(self):
+    def __del__(self) -> None:
         lease = getattr(self, "_lease", None)
         if lease is None or self._closed:
             return
@@ -297,10 +340,10 @@ class Connection(Batches, Copies, Submits, TwoPhase, SessionState):
         except Exception:  # the interpreter ends, or the loop did: the daemon takes it back with the socket
             pass
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         if self._closed:
             return
         try:

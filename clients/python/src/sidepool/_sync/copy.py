@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """COPY in both directions, a few pieces ahead of the other side."""
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from .._copy import PIECE_BYTES, copy_direction, formatter, inline
 from .._cursor import results_of
 from .chunks import Chunks
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .cursor import Cursor
 
 AHEAD = 4
 
@@ -49,21 +58,21 @@ class Copy:
     """A block around one COPY. In: write() or write_row(); what the block is left with ends it, an exception gives it up.
     Out: iterate, or read(), or rows()."""
 
-    def __init__(self, cursor, sql):
+    def __init__(self, cursor: Cursor[Any], sql: bytes) -> None:
         self.cursor = cursor
         self.connection = cursor._connection
         self._sql = sql
-        self._direction = None
-        self._formatter = None
+        self._direction = ""
+        self._formatter: Any = None
         self._stream_id = 0
-        self._channel = None
-        self._asked = deque()
+        self._channel: Any = None
+        self._asked: deque[Any] = deque()
         self._buffer = bytearray()
-        self._chunks = None
+        self._chunks: Any = None
         self._ended = False
         self._rows = self._written = False  # write_row(), or either, was called
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         connection = self.connection
         connection.lock.__enter__()
         try:
@@ -79,7 +88,7 @@ class Copy:
             self._chunks = Chunks(connection, response, self._stream_id)
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         try:
             if self._direction == "out":
                 self._leave_out(kind)
@@ -91,7 +100,7 @@ class Copy:
 
     # -- in
 
-    def write(self, data):
+    def write(self, data: str | bytes | bytearray | memoryview) -> None:
         """Data in the format of the COPY."""
         if self._direction != "in":
             raise TypeError("this COPY is TO STDOUT: there is nothing to write")
@@ -102,12 +111,12 @@ class Copy:
             del self._buffer[:PIECE_BYTES]
             self._send(piece)
 
-    def write_row(self, row):
+    def write_row(self, row: Sequence[Any]) -> None:
         """A row of Python values."""
         self._rows = True
         self.write(self._formatter.row(row))
 
-    def set_types(self, types):
+    def set_types(self, types: Sequence[str | int]) -> None:
         """The types of the columns, by name or OID: a binary COPY needs them to be those of the table."""
         self._formatter.set_types(types)
 
@@ -163,7 +172,7 @@ class Copy:
 
     # -- out
 
-    def read(self):
+    def read(self) -> bytes:
         """The next piece of data; b"" at the end."""
         if self._direction != "out":
             raise TypeError("this COPY is FROM STDIN: there is nothing to read")
@@ -175,14 +184,14 @@ class Copy:
                 return response.copy_chunk.data
         return b""
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         while True:
             data = self.read()
             if not data:
                 return
             yield data
 
-    def read_row(self):
+    def read_row(self) -> tuple[Any, ...] | None:
         """The next row of values (str or, of a binary COPY, bytes, unless set_types() told more), or None at the end."""
         while True:
             row = self._formatter.parse(self._buffer)
@@ -193,7 +202,7 @@ class Copy:
                 return None
             self._buffer += data
 
-    def rows(self):
+    def rows(self) -> Iterator[tuple[Any, ...]]:
         """Yields rows of values."""
         while True:
             row = self.read_row()

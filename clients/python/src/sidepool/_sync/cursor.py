@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Cursors. Their rows are here when execute() returns; stream() and cursors with a name bring them bit by bit."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
 from .. import errors, frames
 from .._batch import batches
 from .._cursor import CursorState, fill, results_of
 from .._express import order, remember
 from .._messages import FINISH_COMMIT
 from .._query import bind_raw
+from ..rows import Row
 from .chunks import Chunks
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class Cursor(CursorState):
+    from .copy import Copy
+
+Params = Union[Sequence[Any], Mapping[str, Any], None]
+
+
+class Cursor(CursorState[Row]):
     """What connection.cursor() returns."""
 
-    def execute(self, query, params=None, *, prepare=None, binary=None, commit=False):
+    def execute(
+        self, query: str | bytes, params: Params = None, *, prepare: bool | None = None, binary: bool | None = None, commit: bool = False
+    ) -> Self:
         """Runs a query; returns the cursor. `prepare` and `binary` are taken for psycopg's sake: the daemon prepares by
         itself. `commit`: the transaction is committed with it, in the same message."""
         connection = self._connection
@@ -71,13 +86,14 @@ class Cursor(CursorState):
             self._failed(e)
             raise
 
-    def executemany(self, query, params_seq, *, returning=False):
+    def executemany(self, query: str | bytes, params_seq: Iterable[Params], *, returning: bool = False) -> None:
         """Runs a query for each of the parameters, in one message (or as few as it takes), all or nothing."""
         with self._connection.lock:
             self._check_open()
             self._start(None)
             self._connection._reach()  # the daemon says how much goes into one message
-            collected, affected, any_run = [], 0, False
+            collected: list[Any] = []
+            affected, any_run = 0, False
             pending = None
             messages = batches(self, query, params_seq, returning)
             for message, sql in messages:
@@ -131,7 +147,9 @@ class Cursor(CursorState):
             connection._rollback_quietly()
             raise
 
-    def stream(self, query, params=None, *, binary=None, size=0):
+    def stream(
+        self, query: str | bytes, params: Params = None, *, binary: bool | None = None, size: int = 0
+    ) -> Iterator[Row]:
         """Yields rows as they come; what is not fetched is not kept. `size`: bytes of rows in one message."""
         connection = self._connection
         with connection.lock:
@@ -156,57 +174,57 @@ class Cursor(CursorState):
 
     # -- fetching
 
-    def fetchone(self):
+    def fetchone(self) -> Row | None:
         return self._fetch_one()
 
-    def fetchmany(self, size=None):
+    def fetchmany(self, size: int | None = None) -> list[Row]:
         return self._fetch_many(self.arraysize if size is None else size)
 
-    def fetchall(self):
+    def fetchall(self) -> list[Row]:
         return self._take_all()
 
-    def fetch_arrow(self):
+    def fetch_arrow(self) -> Any:
         """The rest of the rows as a pyarrow.Table, made of the packed rows without a Python object for each row."""
         return self._take_frame(frames.to_arrow)
 
-    def fetch_df(self):
+    def fetch_df(self) -> Any:
         """The same as a pandas.DataFrame."""
         return self._take_frame(frames.to_pandas)
 
-    def scroll(self, value, mode="relative"):
+    def scroll(self, value: int, mode: str = "relative") -> None:
         self._need_rows().scroll(value, mode)
 
-    def __iter__(self):
+    def __iter__(self) -> Self:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Row:
         row = self._fetch_one()
         if row is None:
             raise StopIteration
         return row
 
-    def callproc(self, name, params=()):
+    def callproc(self, name: str, params: Sequence[Any] = ()) -> Sequence[Any]:
         """Calls a function; its result is the cursor's. Returns the parameters."""
         places = ", ".join(["%s"] * len(params))
         self.execute(f"SELECT * FROM {name}({places})", list(params))
         return params
 
-    def copy(self, statement, params=None, *, writer=None):
+    def copy(self, statement: str | bytes, params: Params = None, *, writer: None = None) -> Copy:
         """A block in which rows are copied from or to the server."""
         self._check_open()
         return self._connection._copy(self, statement, params)
 
-    def close(self):
+    def close(self) -> None:
         self._close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-class RawCursor(Cursor):
+class RawCursor(Cursor[Row]):
     """Takes PostgreSQL's own placeholders: $1, $2."""
 
     _bind = staticmethod(bind_raw)

@@ -1,37 +1,48 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Cursors with a name: the server keeps the rows (DECLARE), and FETCH brings as many as are asked for."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 from .. import errors
 from .._cursor import fill, results_of
 from .._messages import STATUS_ACTIVE, STATUS_FAILED
 from .._query import bind_raw
 from .._quote import quote_ident
+from ..rows import Row, RowFactory
 from .chunks import Chunks
-from .cursor import Cursor
+from .cursor import Cursor, Params
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class ServerCursor(Cursor):
-    itersize = 100
+class ServerCursor(Cursor[Row]):
+    itersize: int = 100
     _short_way = False
 
-    def __init__(self, connection, name, *, row_factory=None, scrollable=None, withhold=False):
+    def __init__(
+        self, connection: Any, name: str, *, row_factory: RowFactory[Row] | None = None, scrollable: bool | None = None, withhold: bool = False
+    ) -> None:
         super().__init__(connection, row_factory=row_factory)
         self._name = name
         self.scrollable = scrollable
         self.withhold = withhold
         self._declared = False
         self._position = 0
-        self._ahead = []
+        self._ahead: list[Row] = []
 
     @property
-    def name(self):
+    def name(self) -> str:
         return self._name
 
     @property
-    def rownumber(self):
+    def rownumber(self) -> int | None:
         return self._position - len(self._ahead) if self._declared else None
 
-    def execute(self, query, params=None, *, binary=None, **options):
+    def execute(self, query: str | bytes, params: Params = None, *, binary: bool | None = None, **options: Any) -> Self:
         with self._connection.lock:
             self._check_open()
             self._check_lease()
@@ -70,7 +81,7 @@ class ServerCursor(Cursor):
         self._have(results)
         return self._take_all() if self._rows is not None else []
 
-    def _fetch_forward(self, count):
+    def _fetch_forward(self, count: int | str) -> list[Row]:
         with self._connection.lock:
             self._check_open()
             if not self._declared:
@@ -79,30 +90,30 @@ class ServerCursor(Cursor):
             self._position += len(rows)
             return rows
 
-    def fetchone(self):
+    def fetchone(self) -> Row | None:
         if not self._ahead:
             self._ahead = self._fetch_forward(1)
         return self._ahead.pop(0) if self._ahead else None
 
-    def fetchmany(self, size=None):
+    def fetchmany(self, size: int | None = None) -> list[Row]:
         size = self.arraysize if size is None else size
         rows, self._ahead = self._ahead[:size], self._ahead[size:]
         if len(rows) < size:
             rows += self._fetch_forward(size - len(rows))
         return rows
 
-    def fetchall(self):
+    def fetchall(self) -> list[Row]:
         rows, self._ahead = self._ahead, []
         return rows + self._fetch_forward("ALL")
 
-    def __next__(self):
+    def __next__(self) -> Row:
         if not self._ahead:
             self._ahead = self._fetch_forward(self.itersize)
         if not self._ahead:
             raise StopIteration
         return self._ahead.pop(0)
 
-    def scroll(self, value, mode="relative"):
+    def scroll(self, value: int, mode: str = "relative") -> None:
         if mode not in ("relative", "absolute"):
             raise ValueError(f"bad mode: {mode!r}. It should be 'relative' or 'absolute'")
         with self._connection.lock:
@@ -115,13 +126,13 @@ class ServerCursor(Cursor):
             self._ahead = []
             self._move(f"MOVE {mode.upper()} {int(value)}")
 
-    def executemany(self, query, params_seq, *, returning=False):
+    def executemany(self, query: str | bytes, params_seq: Iterable[Params], *, returning: bool = False) -> None:
         raise errors.NotSupportedError("executemany() is not supported on cursors with a name")
 
-    def fetch_arrow(self):
+    def fetch_arrow(self) -> Any:
         raise errors.NotSupportedError("fetch_arrow() is not supported on cursors with a name")
 
-    def fetch_df(self):
+    def fetch_df(self) -> Any:
         raise errors.NotSupportedError("fetch_df() is not supported on cursors with a name")
 
     def _close_portal(self):
@@ -134,14 +145,14 @@ class ServerCursor(Cursor):
         if self.withhold or connection._status == STATUS_ACTIVE:
             connection._command(f"CLOSE {quote_ident(self._name)}")
 
-    def close(self):
+    def close(self) -> None:
         with self._connection.lock:
             if not self._closed and not self._connection.closed:
                 self._close_portal()
             self._close()
 
 
-class RawServerCursor(ServerCursor):
+class RawServerCursor(ServerCursor[Row]):
     """Takes PostgreSQL's own placeholders: $1, $2."""
 
     _bind = staticmethod(bind_raw)

@@ -1,14 +1,29 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Writes in the background: the daemon takes them over, and nobody waits."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .. import errors
 from .._submit import Submitted, submit_request
+
+if TYPE_CHECKING:
+    from .cursor import Params
 
 
 class Submits:
     """The part of a connection that submits."""
 
-    def submit(self, query, params=None, *, key=b"", try_for=None, idempotency_key=None):
+    def submit(
+        self,
+        query: str | bytes | list[tuple[str | bytes, Params]],
+        params: Params = None,
+        *,
+        key: str | bytes = b"",
+        try_for: float | None = None,
+        idempotency_key: bytes | None = None,
+    ) -> Submitted:
         """Has the daemon run a statement later, whatever becomes of this program; or a list of them, (query, params) each,
         in one transaction of their own. It is no part of this connection's transaction, and is not rolled back with it.
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """Two-phase commit, as DB-API 2.0 has it. What is prepared belongs to the server, so that anybody may finish it."""
+from __future__ import annotations
+
 from .. import errors
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK
 from .._quote import quote_literal
@@ -9,10 +11,12 @@ from ..rows import tuple_row
 
 
 class TwoPhase:
-    def xid(self, format_id, gtrid, bqual):
+    _tpc: tuple[Xid, bool] | None
+
+    def xid(self, format_id: int, gtrid: str, bqual: str) -> Xid:
         return Xid(format_id, gtrid, bqual)
 
-    def tpc_begin(self, xid):
+    def tpc_begin(self, xid: Xid | str) -> None:
         with self.lock:
             self._check_usable()
             if self._in_transaction:
@@ -21,7 +25,7 @@ class TwoPhase:
                 raise errors.ProgrammingError("can't use two-phase transactions in autocommit mode")
             self._tpc = (Xid.of(xid), False)
 
-    def tpc_prepare(self):
+    def tpc_prepare(self) -> None:
         with self.lock:
             if self._tpc is None:
                 raise errors.ProgrammingError("tpc_prepare() must be called inside a two-phase transaction")
@@ -31,11 +35,11 @@ class TwoPhase:
             self._tpc = (xid, True)
             self._command(f"PREPARE TRANSACTION {quote_literal(str(xid))}")
 
-    def tpc_commit(self, xid=None):
+    def tpc_commit(self, xid: Xid | str | None = None) -> None:
         with self.lock:
             self._tpc_end("COMMIT", xid)
 
-    def tpc_rollback(self, xid=None):
+    def tpc_rollback(self, xid: Xid | str | None = None) -> None:
         with self.lock:
             self._tpc_end("ROLLBACK", xid)
 
@@ -64,7 +68,7 @@ class TwoPhase:
         finally:
             self._autocommit = before
 
-    def tpc_recover(self):
+    def tpc_recover(self) -> list[Xid]:
         """The Xids of what is prepared in this database."""
         with self.lock:
             cursor = self.cursor(row_factory=tuple_row)

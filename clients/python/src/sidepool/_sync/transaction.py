@@ -1,14 +1,23 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """A transaction() block, and savepoints for those within it."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .. import errors
 from .._messages import FINISH_COMMIT, FINISH_ROLLBACK, STATUS_FAILED
 from .._quote import quote_ident
 from .._rollback import Rollback
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .connection import Connection
+
 
 class Transaction:
-    def __init__(self, connection, savepoint_name=None, force_rollback=False):
+    def __init__(self, connection: Connection[Any], savepoint_name: str | None = None, force_rollback: bool = False) -> None:
         self._connection = connection
         self._savepoint = savepoint_name or ""
         self._force_rollback = force_rollback
@@ -16,14 +25,14 @@ class Transaction:
         self._state = "new"  # -> "open" -> "done"
 
     @property
-    def connection(self):
+    def connection(self) -> Connection[Any]:
         return self._connection
 
     @property
-    def savepoint_name(self):
+    def savepoint_name(self) -> str | None:
         return self._savepoint or None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         connection = self._connection
         if self._state != "new":
             raise TypeError("a transaction() block can be entered once")
@@ -42,7 +51,7 @@ class Transaction:
         self._state = "open"
         return self
 
-    def __exit__(self, kind, error, traceback):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
         connection = self._connection
         with connection.lock:
             return self._leave(kind, error)
@@ -95,7 +104,7 @@ class Transaction:
         finally:
             connection._blocks.pop()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         failed = self._connection._status == STATUS_FAILED
         what = f" {self._savepoint}" if self._savepoint else ""
         return f"<{type(self).__name__}{what} ({self._state}{', failed' if failed else ''})>"

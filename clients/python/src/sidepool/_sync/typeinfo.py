@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/unasync.py from _async; do not edit.
 """What a database says of a type of its own."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..rows import tuple_row
 from ..types import TypeInfo
+
+if TYPE_CHECKING:
+    from .connection import Connection
 
 _TYPE = """
 SELECT t.typname, t.oid, t.typarray, t.typtype, t.oid::regtype::text, t.typdelim,
@@ -18,7 +25,7 @@ SELECT t.typname, t.oid, t.typarray, t.typtype, t.oid::regtype::text, t.typdelim
 _KINDS = {"r": "range", "m": "multirange", "e": "enum", "c": "composite"}
 
 
-def fetch_type(connection, name):
+def fetch_type(connection: Connection[Any], name: str) -> TypeInfo | None:
     """The TypeInfo of a type by its name; None where there is none."""
     cursor = connection.cursor(row_factory=tuple_row)
     idle = not connection._in_transaction

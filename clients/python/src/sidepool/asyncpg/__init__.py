@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """asyncpg's names over the daemon: `from sidepool import asyncpg`."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 from .. import errors
 from ..errors import DataError, InterfaceError
 from ..types import Range
@@ -32,7 +36,7 @@ _OTHERWISE = {  # asyncpg's names that are not PostgreSQL's condition, with or w
 _SPELLINGS = (("SQL", "Sql"), ("FDW", "Fdw"))
 
 
-def _candidates(name):
+def _candidates(name: str) -> Iterator[str | None]:
     yield _OTHERWISE.get(name)
     for spelling in _SPELLINGS:
         name = name.replace(*spelling)
@@ -40,7 +44,7 @@ def _candidates(name):
     yield name
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> type[errors.Error]:
     """asyncpg.UniqueViolationError is sidepool.errors.UniqueViolation, and so on."""
     if name.endswith("Error"):
         for candidate in filter(None, _candidates(name)):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """asyncpg's Connection on sidepool.aio's. Autocommit; $n placeholders; PostgreSQL infers the types of parameters."""
+from __future__ import annotations
+
 import asyncio
 import re
 from collections import namedtuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from .. import errors
 from .._async.connection import AsyncConnection
@@ -47,7 +51,15 @@ def _make_adapters():
 adapters = _make_adapters()
 
 
-async def connect(line="", *, timeout=None, command_timeout=None, record_class=Record, connection_class=None, **settings):
+async def connect(
+    line: str = "",
+    *,
+    timeout: float | None = None,
+    command_timeout: float | None = None,
+    record_class: type[Record] = Record,
+    connection_class: type[Connection] | None = None,
+    **settings: Any,
+) -> Connection:
     """A Connection; `line` and settings as sidepool.connect() has them. Takes nothing from the pool."""
     settings.setdefault("autocommit", True)
     made = await _limited(AsyncConnection.connect(line, **settings), timeout)
@@ -63,7 +75,9 @@ async def _limited(awaitable, timeout):
 class Connection(Listeners, Copies):
     """What connect() returns."""
 
-    def __init__(self, connection, command_timeout=None, record_class=Record):
+    def __init__(
+        self, connection: AsyncConnection[Any], command_timeout: float | None = None, record_class: type[Record] = Record
+    ) -> None:
         connection.adapters = AdaptersMap(adapters)
         super().__init__(connection)
         self._connection = connection
@@ -71,7 +85,7 @@ class Connection(Listeners, Copies):
         self._record_class = record_class
 
     @property
-    def adapters(self):
+    def adapters(self) -> AdaptersMap:
         """The map of this connection's loaders and dumpers; see sidepool.adapt."""
         return self._connection.adapters
 
@@ -106,80 +120,100 @@ class Connection(Listeners, Copies):
 
     # -- statements
 
-    async def execute(self, query, *args, timeout=None):
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:
         """Runs it (or, without arguments, a script of several) and returns the last one's tag: "INSERT 0 1"."""
         cursor = await self._run(query, args, timeout)
         while cursor.nextset():
             pass
         return cursor.statusmessage
 
-    async def executemany(self, command, args, *, timeout=None):
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> None:
         """Runs it for each of the sequences in `args`, in one message, all or nothing."""
         await self._many(command, args, timeout)
 
-    async def fetch(self, query, *args, timeout=None, record_class=None):
+    async def fetch(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: type[Record] | None = None
+    ) -> list[Record]:
         """A list of Records."""
         return _rows(await self._run(query, args, timeout, record_class))
 
-    async def fetchrow(self, query, *args, timeout=None, record_class=None):
+    async def fetchrow(
+        self, query: str, *args: Any, timeout: float | None = None, record_class: type[Record] | None = None
+    ) -> Record | None:
         """The first Record, or None."""
         rows = _rows(await self._run(query, args, timeout, record_class))
         return rows[0] if rows else None
 
-    async def fetchval(self, query, *args, column=0, timeout=None):
+    async def fetchval(self, query: str, *args: Any, column: int | str = 0, timeout: float | None = None) -> Any:
         """A value of the first Record, or None."""
         rows = _rows(await self._run(query, args, timeout))
         return rows[0][column] if rows else None
 
-    async def fetchmany(self, query, args, *, timeout=None, record_class=None):
+    async def fetchmany(
+        self,
+        query: str,
+        args: Iterable[Sequence[Any]],
+        *,
+        timeout: float | None = None,
+        record_class: type[Record] | None = None,
+    ) -> list[Record]:
         """Runs it for each of the sequences in `args`, all or nothing; the Records of all in one list."""
         cursor = await self._many(query, args, timeout, True, record_class)
-        rows = []
+        rows: list[Record] = []
         while cursor.description is not None:
             rows += _rows(cursor)
             if not cursor.nextset():
                 break
         return rows
 
-    def cursor(self, query, *args, prefetch=None, timeout=None, record_class=None):
+    def cursor(
+        self,
+        query: str,
+        *args: Any,
+        prefetch: int | None = None,
+        timeout: float | None = None,
+        record_class: type[Record] | None = None,
+    ) -> CursorFactory:
         """async for record in it, or await it for a Cursor; within a transaction."""
         return CursorFactory(self, query, args, prefetch, timeout, record_class)
 
-    async def prepare(self, query, *, timeout=None, name=None, record_class=None):
+    async def prepare(
+        self, query: str, *, timeout: float | None = None, name: str | None = None, record_class: type[Record] | None = None
+    ) -> PreparedStatement:
         """A statement to run many times. Nothing is sent: the daemon prepares by itself what is run again."""
         self._check_open()
         return PreparedStatement(self, query, record_class)
 
-    def transaction(self, *, isolation=None, readonly=False, deferrable=False):
+    def transaction(self, *, isolation: str | None = None, readonly: bool = False, deferrable: bool = False) -> Transaction:
         """A Transaction; within another: a savepoint."""
         self._check_open()
         return Transaction(self, isolation, readonly, deferrable)
 
     # -- what is known
 
-    def is_in_transaction(self):
+    def is_in_transaction(self) -> bool:
         return self._connection._in_transaction
 
-    def is_closed(self):
+    def is_closed(self) -> bool:
         return self._connection.closed
 
-    def get_server_pid(self):
+    def get_server_pid(self) -> int:
         """Of the PostgreSQL process behind the lease; 0 where none is held."""
         return self._connection.info.backend_pid
 
-    def get_server_version(self):
-        found = _VERSION.match(self._connection.parameter("server_version") or "0")
+    def get_server_version(self) -> ServerVersion:
+        found: Any = _VERSION.match(self._connection.parameter("server_version") or "0")
         major, minor, level, serial = found.groups()
         return ServerVersion(int(major), 0, int(minor or 0), level or "final", int(serial or 0))
 
     # -- the end
 
-    async def close(self, *, timeout=None):
+    async def close(self, *, timeout: float | None = None) -> None:
         """Gives back what it holds, and listens no more."""
         await self.remove_all_listeners()
         await self._connection.close()
 
-    def terminate(self):
+    def terminate(self) -> None:
         """The same without waiting."""
         self._drop_listeners()
         connection = self._connection
@@ -189,25 +223,25 @@ class Connection(Listeners, Copies):
             if connection._lease is not None:
                 connection._let_go()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__}{' closed' if self.is_closed() else ''}>"
 
 
-def _rows(cursor):
+def _rows(cursor: Any) -> Any:
     return cursor._take_all() if cursor.description is not None else []
 
 
 class PreparedStatement:
     """A query that is run with other arguments each time."""
 
-    def __init__(self, connection, query, record_class):
+    def __init__(self, connection: Connection, query: str, record_class: type[Record] | None) -> None:
         self._connection, self._query, self._record_class = connection, query, record_class
         self._status = ""
 
-    def get_query(self):
+    def get_query(self) -> str:
         return self._query
 
-    def get_statusmsg(self):
+    def get_statusmsg(self) -> str:
         """The tag of the last run."""
         return self._status
 
@@ -216,22 +250,22 @@ class PreparedStatement:
         self._status = cursor.statusmessage
         return cursor
 
-    async def fetch(self, *args, timeout=None):
+    async def fetch(self, *args: Any, timeout: float | None = None) -> list[Record]:
         return _rows(await self._run(args, timeout))
 
-    async def fetchrow(self, *args, timeout=None):
+    async def fetchrow(self, *args: Any, timeout: float | None = None) -> Record | None:
         rows = _rows(await self._run(args, timeout))
         return rows[0] if rows else None
 
-    async def fetchval(self, *args, column=0, timeout=None):
+    async def fetchval(self, *args: Any, column: int | str = 0, timeout: float | None = None) -> Any:
         rows = _rows(await self._run(args, timeout))
         return rows[0][column] if rows else None
 
-    async def fetchmany(self, args, *, timeout=None):
+    async def fetchmany(self, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> list[Record]:
         return await self._connection.fetchmany(self._query, args, timeout=timeout, record_class=self._record_class)
 
-    async def executemany(self, args, *, timeout=None):
+    async def executemany(self, args: Iterable[Sequence[Any]], *, timeout: float | None = None) -> None:
         await self._connection.executemany(self._query, args, timeout=timeout)
 
-    def cursor(self, *args, prefetch=None, timeout=None):
+    def cursor(self, *args: Any, prefetch: int | None = None, timeout: float | None = None) -> CursorFactory:
         return self._connection.cursor(self._query, *args, prefetch=prefetch, timeout=timeout, record_class=self._record_class)

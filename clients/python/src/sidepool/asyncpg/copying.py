@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
 """asyncpg's copy_*(): each is a COPY statement, and a source or a place for its data. Files are read and written as asyncpg
 does it, without a thread: the event loop waits for the disk."""
+from __future__ import annotations
+
 import os
+from collections.abc import AsyncIterable, Iterable, Sequence
+from typing import Any
 
 from .. import errors
 from .._async.cursor import AsyncRawCursor
@@ -40,22 +44,50 @@ def _options(told):
 class Copies:
     """The part of a connection that copies."""
 
-    async def copy_from_table(self, table_name, *, output, columns=None, schema_name=None, timeout=None, **options):
+    async def copy_from_table(
+        self,
+        table_name: str,
+        *,
+        output: Any,
+        columns: Sequence[str] | None = None,
+        schema_name: str | None = None,
+        timeout: float | None = None,
+        **options: Any,
+    ) -> str:
         """Writes a table's content to a path, a file object or a coroutine function; returns the tag."""
         sql = f"COPY {_table(table_name, schema_name)}{_columns(columns)} TO STDOUT{_options(options)}"
         return await self._within(self._copy_out(sql, None, output), timeout)
 
-    async def copy_from_query(self, query, *args, output, timeout=None, **options):
+    async def copy_from_query(self, query: str, *args: Any, output: Any, timeout: float | None = None, **options: Any) -> str:
         """The same of a query's result."""
         sql = f"COPY ({query}) TO STDOUT{_options(options)}"
         return await self._within(self._copy_out(sql, list(args) or None, output), timeout)
 
-    async def copy_to_table(self, table_name, *, source, columns=None, schema_name=None, timeout=None, where=None, **options):
+    async def copy_to_table(
+        self,
+        table_name: str,
+        *,
+        source: Any,
+        columns: Sequence[str] | None = None,
+        schema_name: str | None = None,
+        timeout: float | None = None,
+        where: str | None = None,
+        **options: Any,
+    ) -> str:
         """Fills a table from a path, a file object or an asynchronous iterable of bytes; returns the tag."""
         sql = f"COPY {_table(table_name, schema_name)}{_columns(columns)} FROM STDIN{_options(options)}{_where(where)}"
         return await self._within(self._copy_in(sql, source), timeout)
 
-    async def copy_records_to_table(self, table_name, *, records, columns=None, schema_name=None, timeout=None, where=None):
+    async def copy_records_to_table(
+        self,
+        table_name: str,
+        *,
+        records: Iterable[Sequence[Any]] | AsyncIterable[Sequence[Any]],
+        columns: Sequence[str] | None = None,
+        schema_name: str | None = None,
+        timeout: float | None = None,
+        where: str | None = None,
+    ) -> str:
         """Fills a table with rows of values, from an iterable or an asynchronous one; returns the tag."""
         sql = f"COPY {_table(table_name, schema_name)}{_columns(columns)} FROM STDIN{_where(where)}"
         return await self._within(self._copy_records(sql, records), timeout)

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 """asyncpg's transaction(): a block, or start(), commit() and rollback()."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .. import IsolationLevel, errors
 from .._async.transaction import AsyncTransaction
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _LEVELS = {level.name.lower(): level for level in IsolationLevel}
 
@@ -9,15 +16,15 @@ _LEVELS = {level.name.lower(): level for level in IsolationLevel}
 class Transaction:
     """The outermost of a connection is a transaction, one within it a savepoint."""
 
-    def __init__(self, connection, isolation=None, readonly=False, deferrable=False):
+    def __init__(self, connection: Any, isolation: str | None = None, readonly: bool = False, deferrable: bool = False) -> None:
         if isolation is not None and isolation not in _LEVELS:
             raise ValueError(f"isolation is expected to be one of {set(_LEVELS)}, got {isolation!r}")
         self._connection = connection._connection
-        self._told = {"isolation_level": _LEVELS.get(isolation), "read_only": readonly or None, "deferrable": deferrable or None}
-        self._block = None
+        self._told = {"isolation_level": _LEVELS.get(isolation or ""), "read_only": readonly or None, "deferrable": deferrable or None}
+        self._block: AsyncTransaction | None = None
         self._outermost = False
         self._managed = False
-        self._over = None
+        self._over: str | None = None
 
     def _check(self, what):
         if self._managed:
@@ -30,7 +37,7 @@ class Transaction:
         if self._block is None:
             raise errors.InterfaceError(f"cannot {what}; the transaction is not yet started")
 
-    async def start(self):
+    async def start(self) -> None:
         """BEGIN, which goes with the first statement, or SAVEPOINT."""
         if self._block is not None or self._over is not None:
             raise errors.InterfaceError("cannot start; the transaction is already started")
@@ -62,22 +69,22 @@ class Transaction:
         finally:
             self._reset()
 
-    async def commit(self):
+    async def commit(self) -> None:
         self._check("commit")
         await self._leave("committed", None)
 
-    async def rollback(self):
+    async def rollback(self) -> None:
         self._check("rollback")
         await self._leave("rolled back", _Wanted())
 
-    async def __aenter__(self):
+    async def __aenter__(self) -> Self:
         if self._managed:
             raise errors.InterfaceError("cannot enter context: already in an `async with` block")
         await self.start()
         self._managed = True
         return self
 
-    async def __aexit__(self, kind, error, traceback):
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
         self._managed = False
         self._check_open("leave")
         await self._leave("committed" if kind is None else "rolled back", error)

@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Composites, enums and hstore: types that a database makes, registered with what it says of them."""
+from __future__ import annotations
+
 import re
 from collections import namedtuple
+from collections.abc import Callable, Mapping
 from enum import Enum
+from typing import Any
 
-from ..adapt import Dumped
+from ..adapt import AdaptersMap, Dumped
 from ..errors import DataError
 from .array import array_text, register_array
 from .range import register_range
+from .registry import TypeInfo
 
 _FIELD = re.compile(rb'(?:"((?:[^"\\]|\\.|"")*)"|((?:[^",()\\]|\\.)*))([,)])', re.S)
 _UNESCAPE = re.compile(rb'\\(.)|"(")', re.S)
@@ -53,7 +58,7 @@ def _load_record(data):
     return tuple(None if f is None else f.decode() for f in parse_record(data))
 
 
-def register_composite(info, adapters, factory=None):
+def register_composite(info: TypeInfo, adapters: AdaptersMap, factory: Callable[..., Any] | None = None) -> None:
     """Loads rows of the type as what `factory` (a namedtuple unless told) makes of the fields, and dumps those."""
     made = factory or namedtuple(_identifier(info.name), [_identifier(n) for n, _ in info.fields], rename=True)
     adapters.register_factory(info.oid, made)
@@ -72,9 +77,11 @@ def register_composite(info, adapters, factory=None):
         adapters.register_dumper_maker(made, dump)
 
 
-def register_enum(info, adapters, enum=None, mapping=None):
+def register_enum(
+    info: TypeInfo, adapters: AdaptersMap, enum: type[Enum] | None = None, mapping: Mapping[Any, str] | None = None
+) -> None:
     """Loads the labels as members of `enum` (made of the labels unless given). mapping: {member: label}."""
-    made = enum or Enum(_identifier(info.name), {label: label for label in info.labels}, module=__name__)
+    made: Any = enum or Enum(_identifier(info.name), {label: label for label in info.labels}, module=__name__)
     adapters.register_factory(info.oid, made)
     pairs = dict(mapping) if mapping else {m: m.name for m in made}
     members = {label.encode(): member for member, label in pairs.items()}
@@ -93,7 +100,7 @@ def register_enum(info, adapters, enum=None, mapping=None):
     adapters.register_dumper_maker(made, dump)
 
 
-def register_hstore(info, adapters):
+def register_hstore(info: TypeInfo, adapters: AdaptersMap) -> None:
     """hstore as dict of str to str or None, both ways."""
     adapters.types.add(info)
     adapters.register_loader(info.oid, _load_hstore)
@@ -125,7 +132,7 @@ def _load_hstore(data):
     return made
 
 
-def register_type(info, adapters, python=None):
+def register_type(info: TypeInfo, adapters: AdaptersMap, python: Any = None) -> None:
     """Registers a TypeInfo by its kind."""
     if info.kind == "enum":
         register_enum(info, adapters, python)

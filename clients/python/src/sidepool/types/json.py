@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """json and jsonb: loaded as Python's objects; dumped where the value says that it is JSON."""
-import json
+from __future__ import annotations
 
-from ..adapt import Dumped
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ..adapt import AdaptersMap, Dumped
 
 _JSON, _JSONB = 114, 3802
 
@@ -11,13 +15,13 @@ class _Wrapper:
     """`dumps` makes text of `obj`."""
 
     __slots__ = ("obj", "dumps")
-    oid = 0
+    oid: int = 0
 
-    def __init__(self, obj, dumps=None):
+    def __init__(self, obj: Any, dumps: Callable[[Any], str | bytes] | None = None) -> None:
         self.obj = obj
         self.dumps = dumps
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         text = repr(self.obj)
         return f"{type(self).__name__}({text if len(text) < 42 else text[:37] + '...'})"
 
@@ -37,7 +41,7 @@ def as_json(value, oid):
     return (Json if oid == _JSON else Jsonb)(value)
 
 
-def set_json_dumps(dumps, adapters):
+def set_json_dumps(dumps: Callable[[Any], str | bytes], adapters: AdaptersMap) -> None:
     """What makes text of Json and Jsonb values that do not say it themselves."""
 
     def dump(value, _):
@@ -48,7 +52,7 @@ def set_json_dumps(dumps, adapters):
     adapters.register_dumper_maker(Jsonb, dump)
 
 
-def set_json_loads(loads, adapters):
+def set_json_loads(loads: Callable[[bytes], Any], adapters: AdaptersMap) -> None:
     """What makes objects of json and jsonb; it is given bytes."""
     adapters.register_loader(_JSON, loads)
     adapters.register_loader(_JSONB, loads)

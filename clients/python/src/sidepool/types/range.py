@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Ranges and multiranges."""
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, MutableSequence
 from functools import total_ordering
-from types import GenericAlias
+from typing import Any, Generic, TypeVar
 
 from ..adapt import Dumped
 from ..errors import DataError
@@ -18,50 +20,74 @@ _UNESCAPE = re.compile(rb'(?:\\(.)|"("))', re.S)
 _ESCAPE = re.compile(rb'(["\\])')
 _NEEDS_QUOTES = re.compile(rb'["\\,()\[\]{}\s]|^$')
 _TEXT = 25
+T = TypeVar("T")
 
 
 @total_ordering
-class Range:
+class Range(Generic[T]):
     """lower and upper are None where the range has no such bound."""
 
     __slots__ = ("_lower", "_upper", "_bounds")
 
-    def __init__(self, lower=None, upper=None, bounds="[)", empty=False):
+    def __init__(self, lower: T | None = None, upper: T | None = None, bounds: str = "[)", empty: bool = False) -> None:
         if bounds not in _BOUNDS:
             raise ValueError(f"bound flags not valid: {bounds!r}")
-        self._lower = self._upper = None
+        self._lower: Any = None
+        self._upper: Any = None
         self._bounds = ""
         if not empty:
             self._lower, self._upper = lower, upper
             self._bounds = ("(" if lower is None else bounds[0]) + (")" if upper is None else bounds[1])
 
-    lower = property(lambda self: self._lower)
-    upper = property(lambda self: self._upper)
-    bounds = property(lambda self: self._bounds)
-    isempty = property(lambda self: not self._bounds)
-    lower_inf = property(lambda self: bool(self._bounds) and self._lower is None)
-    upper_inf = property(lambda self: bool(self._bounds) and self._upper is None)
-    lower_inc = property(lambda self: self._bounds[:1] == "[")
-    upper_inc = property(lambda self: self._bounds[1:] == "]")
-    __class_getitem__ = classmethod(GenericAlias)
+    @property
+    def lower(self) -> T | None:
+        return self._lower
 
-    def __contains__(self, x):
+    @property
+    def upper(self) -> T | None:
+        return self._upper
+
+    @property
+    def bounds(self) -> str:
+        return self._bounds
+
+    @property
+    def isempty(self) -> bool:
+        return not self._bounds
+
+    @property
+    def lower_inf(self) -> bool:
+        return bool(self._bounds) and self._lower is None
+
+    @property
+    def upper_inf(self) -> bool:
+        return bool(self._bounds) and self._upper is None
+
+    @property
+    def lower_inc(self) -> bool:
+        return self._bounds[:1] == "["
+
+    @property
+    def upper_inc(self) -> bool:
+        return self._bounds[1:] == "]"
+
+    def __contains__(self, x: Any) -> bool:
         if self.isempty:
             return False
         if self._lower is not None and (x < self._lower or (x == self._lower and not self.lower_inc)):
             return False
         return self._upper is None or x < self._upper or (x == self._upper and self.upper_inc)
 
-    def _key(self):
+    def _key(self) -> tuple[Any, ...]:
         return self._lower, self._upper, self._bounds
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, Range) else NotImplemented
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self._key())
 
-    def __lt__(self, other):
+    def __lt__(self, other: Any) -> bool:
         if not isinstance(other, Range):
             return NotImplemented
         for name in ("_lower", "_upper", "_bounds"):
@@ -71,38 +97,37 @@ class Range:
             return mine is None or (theirs is not None and mine < theirs)
         return False
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return not self.isempty
 
-    def __getstate__(self):
+    def __getstate__(self) -> Any:
         return None, {name: getattr(self, name) for name in self.__slots__}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.isempty:
             return f"{type(self).__name__}(empty=True)"
         return f"{type(self).__name__}({self._lower!r}, {self._upper!r}, {self._bounds!r})"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self._bounds[0]}{self._lower}, {self._upper}{self._bounds[1]}" if self._bounds else "empty"
 
 
-class Multirange(MutableSequence):
+class Multirange(MutableSequence[Range[T]]):
     """A sequence of Ranges. It is no list: in one it stands for itself."""
 
-    __class_getitem__ = classmethod(GenericAlias)
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
 
-    def __init__(self, items=()):
-        self._ranges = [_checked(item) for item in items]
+    def __init__(self, items: Iterable[Range[T]] = ()) -> None:
+        self._ranges: list[Range[T]] = [_checked(item) for item in items]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._ranges)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Any:
         found = self._ranges[index]
         return type(self)(found) if isinstance(index, slice) else found
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         if not isinstance(index, slice):
             self._ranges[index] = _checked(value)
         elif isinstance(value, Iterable):
@@ -110,29 +135,29 @@ class Multirange(MutableSequence):
         else:
             raise TypeError("what is assigned to a slice of a Multirange has to be iterable")
 
-    def __delitem__(self, index):
+    def __delitem__(self, index: int | slice) -> None:
         del self._ranges[index]
 
-    def insert(self, index, value):
+    def insert(self, index: int, value: Range[T]) -> None:
         self._ranges.insert(index, _checked(value))
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self._ranges == other._ranges if isinstance(other, Multirange) else NotImplemented
 
-    def __lt__(self, other):
+    def __lt__(self, other: Any) -> bool:
         return self._ranges < other._ranges if isinstance(other, Multirange) else NotImplemented
 
-    def __le__(self, other):
+    def __le__(self, other: Any) -> bool:
         return self._ranges <= other._ranges if isinstance(other, Multirange) else NotImplemented
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{type(self).__name__}({self._ranges!r})"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{{{', '.join(map(str, self._ranges))}}}"
 
 
-def _checked(item):
+def _checked(item: Any) -> Any:
     if not isinstance(item, Range):
         raise TypeError(f"a Multirange is made of Ranges, not of {type(item).__name__}")
     return item

@@ -45,7 +45,7 @@ class TypeInfo:
 class TypesRegistry:
     """Over `below`: what is added here is seen by who asks here, for the next database may have another type of the name."""
 
-    def __init__(self, below: "TypesRegistry | None" = None, changed: Callable = lambda: None):
+    def __init__(self, below: "TypesRegistry | None" = None, changed: Callable = lambda: None) -> None:
         self._below, self._changed = below, changed
         self._by_oid: dict[int, TypeInfo] = {}
         self._by_name: dict[str, TypeInfo] = {}
@@ -68,7 +68,7 @@ class TypesRegistry:
             key = _ALIASES.get(key, key)
         step: TypesRegistry | None = self
         while step is not None:
-            found = (step._by_oid if isinstance(key, int) else step._by_name).get(key)
+            found = step._by_oid.get(key) if isinstance(key, int) else step._by_name.get(key)
             if found is not None:
                 return found
             step = step._below
