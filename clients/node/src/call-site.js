@@ -72,3 +72,9 @@ export function traceparent() {
   const flags = (span.traceFlags & 0xff).toString(16).padStart(2, "0");
   return `00-${span.traceId}-${span.spanId}-${flags}`;
 }
+
+/** Both, of a query that may have to wait for its turn: then nothing on the stack tells any more who asked. */
+export function originOf(query) {
+  const text = typeof query === "string" ? query : query?.text;
+  return { callSite: callSiteOf(String(text)), traceparent: traceparent() };
+}

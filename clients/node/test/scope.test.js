@@ -5,6 +5,7 @@ import fs from "node:fs";
 import { afterEach, test } from "node:test";
 import * as otel from "@opentelemetry/api";
 import { open, sql } from "../src/index.js";
+import { Cursor, Pool } from "../src/pg/index.js";
 import { FakeDaemon } from "./lib/fake-daemon.js";
 
 const things = [];
@@ -286,7 +287,22 @@ const ASKS = {
     await db.session();
   },
 };
+/** The same of node-postgres's surface; all but the first wait for their turn. */
+const PG_ASKS = {
+  "pool.query": (pool) => {
+    const ask = (n) => pool.query(`select 'pool ${n}'`);
+    return Promise.all([1, 2, 3].map(ask));
+  },
+  "client.query": (pool) => pool.connect((error, client) => {
+    for (const n of [1, 2, 3]) client.query({ text: `select 'client ${n}'` }, () => n === 3 && client.release());
+  }),
+  cursors: (pool) => pool.connect((error, client) => {
+    for (const n of [1, 2, 3]) client.query(new Cursor(`select 'cursor ${n}'`)).read(1, () => n === 3 && client.release());
+  }),
+};
 const source = fs.readFileSync(new URL(import.meta.url), "utf8").split("\n");
+
+const TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /** OpenTelemetry's API with a span that is current. */
 function withSpan(work) {
@@ -305,8 +321,30 @@ for (const [name, ask] of Object.entries(ASKS)) {
       const [, line] = /scope\.test\.js:(\d+)$/.exec(request.callSite ?? "") ?? [];
       assert.ok(line, `"${request.callSite}"`);
       assert.ok(ask.toString().includes(source[line - 1].trim()), `${line}: ${source[line - 1]}`);
-      assert.equal(request.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+      assert.equal(request.traceparent, TRACEPARENT);
     });
+  });
+}
+
+for (const [name, ask] of Object.entries(PG_ASKS)) {
+  test(`${name}: who waits for a turn is told by the line and the trace too`, async () => {
+    const { fake } = await start();
+    const pool = new Pool({ max: 1, sidepool: { socket: fake.path } });
+    await withSpan(async () => {
+      const ended = ask(pool);
+      otel.context.disable(); // when its turn comes, the trace is another's
+      for (let seen = 0; seen < 3; ) {
+        const { request, reply } = await fake.next();
+        reply(request.ping ? {} : { ...done("SELECT 0") });
+        if (!request.query) continue;
+        seen++;
+        const [, line] = /scope\.test\.js:(\d+)$/.exec(request.callSite ?? "") ?? [];
+        assert.ok(line && ask.toString().includes(source[line - 1].trim()), `"${request.callSite}"`);
+        assert.equal(request.traceparent, name === "pool.query" ? TRACEPARENT : undefined);
+      }
+      await ended;
+    });
+    await pool.end();
   });
 }
 

@@ -2,6 +2,7 @@
 // node-postgres's Client. connect() takes nothing from the pool: a client is a queue of queries, one after the other, and
 // a Runner that knows where they go. The process id of the connection behind is known while there is a lease.
 import { EventEmitter } from "node:events";
+import { originOf } from "../call-site.js";
 import { escapeIdentifier, escapeLiteral } from "../sql.js";
 import { Canceller } from "./canceller.js";
 import { Connection } from "./connection.js";
@@ -38,6 +39,8 @@ function hidden(object, name, value) {
 }
 
 export class Client extends EventEmitter {
+  #origins = new WeakMap(); // query -> originOf() when it was asked
+
   constructor(config) {
     super();
     const given = typeof config === "object" && config !== null ? config : {};
@@ -62,6 +65,7 @@ export class Client extends EventEmitter {
     this._runner = null;
     this._refusing = false; // end() was called, and what was queued before still runs
     this._held = false; // keeps the process alive
+    this._origin = null; // of what the pool hands on
     this._deadlineMs = this.connectionParameters.sidepool.lease === "session" ? 0 : milliseconds(this.connectionParameters.statement_timeout);
   }
 
@@ -71,6 +75,11 @@ export class Client extends EventEmitter {
 
   get _connected() {
     return this._state === "connected";
+  }
+
+  /** Who asked for what runs. */
+  get _activeOrigin() {
+    return this.#origins.get(this._activeQuery);
   }
 
   get activeQuery() {
@@ -142,6 +151,7 @@ export class Client extends EventEmitter {
   query(config, values, callback) {
     if (config === null || config === undefined) throw new TypeError("Client was passed a null or undefined query");
     const [query, result] = this.#queryOf(config, values, callback);
+    this.#origins.set(query, this._origin ?? originOf(config));
     this.#armTimeout(query, config);
     if (this.binary && !query.binary) query.binary = true;
     if (query._result && !query._result._types) query._result._types = this._types;

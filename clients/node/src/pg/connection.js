@@ -68,7 +68,7 @@ export class Connection extends EventEmitter {
   requestOf(request) {
     request.signal = this.#client._abort;
     request.deadlineMs = this.#client._deadlineMs;
-    return request;
+    return Object.assign(request, this.#client._activeOrigin);
   }
 
   /** Runs a Query of ours to its end. */

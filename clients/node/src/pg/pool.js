@@ -2,6 +2,7 @@
 // node-postgres's Pool. What it pools are clients, which hold nothing of the database until a transaction begins: `max`
 // bounds how many parts of this program ask at once, and how many connections there are is the daemon's business.
 import { EventEmitter } from "node:events";
+import { originOf } from "../call-site.js";
 import { Client } from "./client.js";
 
 const NOTHING = () => {};
@@ -321,14 +322,15 @@ export class Pool extends EventEmitter {
       setImmediate(() => answer.callback(new Error("Passing a function as the first parameter to pool.query is not supported")));
       return answer.result;
     }
+    const origin = originOf(text);
     this.connect((error, client) => {
       if (error) answer.callback(error);
-      else this.#queryOn(client, text, typeof values === "function" ? undefined : values, answer.callback);
+      else this.#queryOn(client, origin, text, typeof values === "function" ? undefined : values, answer.callback);
     });
     return answer.result;
   }
 
-  #queryOn(client, text, values, callback) {
+  #queryOn(client, origin, text, values, callback) {
     let released = false;
     const finish = (error, result) => {
       if (released) return;
@@ -340,6 +342,7 @@ export class Pool extends EventEmitter {
     };
     client.once("error", finish);
     this.log("dispatching query");
+    client._origin = origin;
     try {
       client.query(text, values, (error, result) => {
         this.log("query dispatched");
@@ -347,6 +350,8 @@ export class Pool extends EventEmitter {
       });
     } catch (error) {
       finish(error);
+    } finally {
+      client._origin = null;
     }
   }
 

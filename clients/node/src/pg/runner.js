@@ -87,7 +87,7 @@ export class Runner {
 
   /**
    * Runs a statement and resolves to its first Response. request: text, values (null: the simple protocol, as
-   * node-postgres uses it), binary, deadlineMs, signal, chunkBytes.
+   * node-postgres uses it), binary, deadlineMs, signal, chunkBytes, callSite, traceparent.
    */
   async execute(given) {
     const request = given.text === "" ? { ...given, text: " " } : given; // the wire knows no empty text
@@ -109,7 +109,11 @@ export class Runner {
   #message(request, simple) {
     const { text, values, binary, chunkBytes } = request;
     const statement = statementMessage(text, values ? [values] : null, { binary, simple });
-    return this.#scope.envelope({ query: { statement, chunkBytes } }, this.#settings, text);
+    return this.#envelope({ query: { statement, chunkBytes } }, request);
+  }
+
+  #envelope(message, { text, callSite, traceparent }) {
+    return this.#scope.envelope(message, { pool: this.#settings.pool, callSite, traceparent }, text);
   }
 
   async #canListen() {
@@ -192,8 +196,8 @@ export class Runner {
 
   /** Begins a COPY (message: copyIn or copyOut) where a statement would run. */
   async copy(message, request) {
-    const { deadlineMs, signal, text } = request;
-    this.#scope.envelope(message, this.#settings, text);
+    const { deadlineMs, signal } = request;
+    this.#envelope(message, request);
     if (this.#begun) {
       const transaction = transactionOptions(this.#begun);
       this.#begun = null;
