@@ -5,7 +5,7 @@
  * here: not while the daemon leaves, and not while no pool can be reached. A busy daemon is ready:
  * it queues. /health/live: whoever gets an answer knows that the loop turns.
  */
-#include <string.h>
+#include <stdio.h>
 
 #include "core/breaker.h"
 #include "core/core.h"
@@ -18,6 +18,7 @@
 enum {
 	RETRY_SEC = 5, /* where nothing better is known */
 	RETRY_MOST_SEC = 60,
+	POOL_NAME_BYTES = 66, /* with a colon, a blank and a zero byte */
 };
 
 static const char *level_name(enum health_level level)
@@ -143,6 +144,18 @@ static void put_pool(const struct pg_pool *pool, struct json *j, usec now)
 	end_check(j);
 }
 
+/* Of several pools it is said which is meant. */
+static void put_advice(struct json *j, const struct site *site, const char *pool,
+		       const struct health_check *check)
+{
+	char named[sizeof(check->advice) + POOL_NAME_BYTES];
+
+	if (!*check->advice)
+		return;
+	(void)snprintf(named, sizeof(named), "%.63s: %s", pool ? pool : "", check->advice);
+	json_string(j, NULL, pool && site->n_pools > 1 ? named : check->advice);
+}
+
 /* What to do, all of it in one place. */
 static void put_recommendations(const struct site *site, struct json *j, usec now)
 {
@@ -150,21 +163,19 @@ static void put_recommendations(const struct site *site, struct json *j, usec no
 
 	json_open(j, "recommendations", '[');
 	health_check_budget(site->core, now, &check);
-	if (*check.advice)
-		json_string(j, NULL, check.advice);
+	put_advice(j, site, NULL, &check);
 	health_check_submits(site, &check);
-	if (*check.advice)
-		json_string(j, NULL, check.advice);
+	put_advice(j, site, NULL, &check);
 	for (size_t i = 0; i < site->n_pools; i++) {
 		const struct pool *p = pg_pool_core(site->pools[i]);
-		struct health_check checks[3];
+		const char *name = pg_pool_name(site->pools[i]);
 
-		health_check_database(p, now, &checks[0]);
-		health_check_acquisition(p, now, &checks[1]);
-		health_check_limits(p, &checks[2]);
-		for (size_t k = 0; k < ARRAY_LEN(checks); k++)
-			if (*checks[k].advice)
-				json_string(j, NULL, checks[k].advice);
+		health_check_database(p, now, &check);
+		put_advice(j, site, name, &check);
+		health_check_acquisition(p, now, &check);
+		put_advice(j, site, name, &check);
+		health_check_limits(p, &check);
+		put_advice(j, site, name, &check);
 	}
 	json_close(j, ']');
 }

@@ -26,6 +26,7 @@ def check(health, name):
 
 
 @pytest.mark.fast
+@pytest.mark.settings({"sidepool": {"budget": 5, "degraded_wait": "1h"}})
 def test_a_healthy_daemon_says_so_with_its_numbers(daemon):
     with Wire(daemon.socket) as w:
         w.values("SELECT 1")
