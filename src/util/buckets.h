@@ -18,7 +18,7 @@ static inline unsigned buckets_index(uint64_t value, unsigned steps_log2, unsign
 	if (value >> steps_log2 == 0)
 		return (unsigned)value;
 	if (value >> octaves)
-		return (unsigned)BUCKETS(steps_log2, octaves) - 1;
+		return ((octaves - steps_log2 + 1) << steps_log2) - 1;
 	shift = 63 - steps_log2 - (unsigned)__builtin_clzll(value);
 	return (shift << steps_log2) + (unsigned)(value >> shift);
 }
