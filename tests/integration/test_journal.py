@@ -90,6 +90,7 @@ def journaled(pg):
         daemon.remove()
 
 
+@pytest.mark.no_memcheck("a plan is given up where no connection idles within 20 ms")
 def test_the_fields_of_a_statement_a_lease_and_a_minute(journaled):
     with Wire(journaled.socket) as w:
         w.named("reports")
@@ -127,6 +128,7 @@ def test_a_long_line_of_json_is_one_still(daemon, wire):
     assert sum("run_us" in line for line in lines) == 2
 
 
+@pytest.mark.settings({"sidepool": {"slow_query": "1h"}})
 def test_nothing_is_logged_for_each_request(daemon, wire):
     before = daemon.log()
     for n in range(20):
