@@ -94,6 +94,22 @@ def test_time_zone_without_use_tz(wrap, monkeypatch):
     assert value(wrapper, "SELECT %s::timestamptz", datetime.datetime(2026, 1, 1)) == datetime.datetime(2026, 1, 1)
 
 
+def test_time_zone_that_a_test_changes(wrap, monkeypatch):
+    """As override_settings() tells it: nothing is set on the pool's connection, and what cannot be is said."""
+    plain, session = wrap(), wrap({"lease": "session"})
+    for wrapper in (plain, session):
+        assert wrapper.ensure_timezone() is False  # there is no connection
+        wrapper.connect()
+    assert plain.ensure_timezone() is False and plain.connection.info.backend_pid == 0
+    monkeypatch.setattr(settings, "USE_TZ", False)
+    monkeypatch.setattr(settings, "TIME_ZONE", "Europe/Lisbon")
+    for wrapper in (plain, session):
+        wrapper.__dict__.pop("timezone", None), wrapper.__dict__.pop("timezone_name", None)
+    with pytest.raises(ImproperlyConfigured, match="USE_TZ"):
+        plain.ensure_timezone()
+    assert session.ensure_timezone() is True and value(session, "SELECT current_setting('TimeZone')") == "Europe/Lisbon"
+
+
 SERIES = "SELECT n FROM generate_series(1, 250) n"
 
 

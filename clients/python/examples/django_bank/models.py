@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
+import django
 from django.db import models
+
+# `check` is called `condition` since Django 5.1.
+COVERED = {"condition" if django.VERSION >= (5, 1) else "check": models.Q(balance__gte=0)}
 
 
 class Account(models.Model):
@@ -12,7 +16,7 @@ class Account(models.Model):
     open = models.BooleanField(default=True)
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(balance__gte=0), name="account_covered")]
+        constraints = [models.CheckConstraint(**COVERED, name="account_covered")]
 
 
 class Entry(models.Model):

@@ -72,16 +72,39 @@ class DatabaseWrapper(base.DatabaseWrapper):
         writes times with their offsets, unless it has none (USE_TZ = False)."""
         if connection.settings.lease == "session":
             return super()._configure_connection(connection)
+        self._check_role()
+        self._check_zone(connection)
+        return False
+
+    def ensure_timezone(self):
+        """The half of it that Django 4.2 and 5.0 ask for, and django.test where a test changes TIME_ZONE or USE_TZ."""
+        if self.connection is None:
+            return False
+        if self.connection.settings.lease == "session":
+            return super().ensure_timezone()
+        self._check_zone(self.connection)
+        return False
+
+    def ensure_role(self):
+        """The other half."""
+        if self.connection is not None and self.connection.settings.lease == "session":
+            return super().ensure_role()
+        self._check_role()
+        return False
+
+    def _check_role(self):
         if self.settings_dict["OPTIONS"].get("assume_role"):
             raise ImproperlyConfigured('assume_role needs "lease": "session" in OPTIONS')
-        if self.timezone is None and self.timezone_name:
-            zone = self._show("TimeZone", connection)
-            if zone != self.timezone_name:
-                raise ImproperlyConfigured(
-                    f"USE_TZ is False, and the time zone of the database is {zone}, not {self.timezone_name}: change either "
-                    '(ALTER ROLE ... SET timezone), or use "lease": "session" in OPTIONS'
-                )
-        return False
+
+    def _check_zone(self, connection):
+        if self.timezone is not None or not self.timezone_name:
+            return
+        zone = self._show("TimeZone", connection)
+        if zone != self.timezone_name:
+            raise ImproperlyConfigured(
+                f"USE_TZ is False, and the time zone of the database is {zone}, not {self.timezone_name}: change either "
+                '(ALTER ROLE ... SET timezone), or use "lease": "session" in OPTIONS'
+            )
 
     @staticmethod
     def _show(name, connection):
