@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "pg/conn-internal.h"
+#include "pg/cork.h"
 #include "util/error.h"
 #include "util/macro.h"
 
@@ -374,7 +375,9 @@ void pg_conn_flush(struct pg_conn *conn)
 
 	if (conn->state != PG_CONN_UP || conn->broken)
 		return;
+	pg_send_whole(PQsocket(conn->pq));
 	left = PQflush(conn->pq);
+	pg_send_whole(-1);
 	if (left < 0 || PQstatus(conn->pq) == CONNECTION_BAD) {
 		pg_conn_break(conn);
 		return;
