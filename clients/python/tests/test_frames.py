@@ -74,6 +74,12 @@ class TestArrow:
         with pytest.raises(sidepool.DataError, match="column 'bad'.*cast it to text"):
             conn.execute(f"SELECT {sql} AS bad").fetch_arrow()
 
+    @pytest.mark.parametrize("value", ["1.50::numeric", "'{\"k\": 1}'::json", "'5ff3a6b0-0000-4000-8000-000000000001'::uuid", "'1 day 02:03:04'::interval",
+                                       "'10.0.0.0/8'::cidr", "'[1,5)'::int4range"])  # fmt: skip
+    def test_what_has_no_counterpart_is_a_string(self, conn, value):
+        table = conn.execute(f"SELECT {value} AS v, {value}::text AS t").fetch_arrow()
+        assert str(table.schema.types[0]) == "string" and table.column("v").to_pylist() == table.column("t").to_pylist()
+
     def test_no_rows_and_no_result(self, conn):
         assert conn.execute("SELECT 1 AS a WHERE false").fetch_arrow().schema.names == ["a"]
         with pytest.raises(sidepool.ProgrammingError):

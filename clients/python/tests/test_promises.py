@@ -312,3 +312,17 @@ def test_what_is_registered_on_a_connection_is_known_there_alone(connect):
     here, there = connect(autocommit=True), connect(autocommit=True)
     here.adapters.register_loader(23, lambda data: "mine")
     assert here.execute("SELECT 1").fetchone() == ("mine",) and there.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_binary_copy_goes_by_types_and_not_by_registered_adapters(connect, table, pg):
+    connection = connect(autocommit=True)
+    connection.adapters.register_dumper(int, lambda value: str(value + 100), 23)
+    connection.adapters.register_loader(23, lambda data: "mine")
+    with connection.cursor().copy("COPY t (id) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["int4"])
+        copy.write_row((1,))
+    assert pg.sql("SELECT id FROM t") == [(1,)]
+    with connection.cursor().copy("COPY t (id) TO STDOUT (FORMAT binary)") as copy:
+        copy.set_types(["int4"])
+        assert list(copy.rows()) == [(1,)]
+    assert connection.execute("SELECT id FROM t").fetchone() == ("mine",)
