@@ -16,15 +16,16 @@ struct sidepool;
 struct sidepool_call;
 
 /*
- * NOTIFY through the daemon's events socket, where sidepool_has_feature(sp, "listen"): result 0 has
- * events_url, topic, sequence.
+ * NOTIFY through the daemon's events socket, where sidepool_has_feature(sp, "listen"), for a
+ * channel of 1 to 63 bytes, until sidepool_unlisten() or the end of the connection to the daemon.
+ * Result 0 has events_url, topic, sequence. sidepool_subscriber_listen() does this and hears of it.
  */
 uint32_t sidepool_listen(struct sidepool *sp, const char *channel,
 			 const struct sidepool_call *call);
 uint32_t sidepool_unlisten(struct sidepool *sp, const char *channel,
 			   const struct sidepool_call *call);
 
-/* The loop of the daemon turns: an empty reply. */
+/* Whether the daemon's loop turns: the reply has no result and no error. */
 uint32_t sidepool_ping(struct sidepool *sp, const struct sidepool_call *call);
 
 /*
@@ -72,8 +73,9 @@ enum sidepool_admin {
 };
 
 /*
- * Changes the daemon, for those whom its settings permit it. Result 0 has a "message" that tells
- * what was done.
+ * Changes the daemon, for those whom its settings permit it (SIDEPOOL_E_PERMISSION_DENIED for all
+ * others). `what` and `id` are as the action says, NULL and 0 where it says nothing. Result 0 has a
+ * "message" that tells what was done.
  */
 uint32_t sidepool_admin(struct sidepool *sp, enum sidepool_admin action, const char *what,
 			uint64_t id, const struct sidepool_call *call);

@@ -52,6 +52,7 @@ uint32_t sidepool_batch_send(struct sidepool *sp, struct sidepool_batch *batch, 
 			     const struct sidepool_lease_options *options,
 			     const struct sidepool_call *call);
 
+/* NULL is permitted. Returns NULL. */
 struct sidepool_batch *sidepool_batch_free(struct sidepool_batch *batch);
 
 /* SIDEPOOL_SUBMIT_OPTIONS(.key = "chat-7", .key_bytes = 6), or set `size`. */
@@ -59,8 +60,8 @@ struct sidepool_submit_options {
 	size_t size;
 	const void
 		*key; /* what has the same key is run in the order of its acceptance; NULL: none */
-	size_t key_bytes;
-	uint32_t try_ms; /* for so long it is tried to be sent; 0: as the settings say */
+	size_t key_bytes; /* at most 255 */
+	uint32_t try_ms;  /* for so long it is tried to be sent; 0: as the settings say */
 };
 
 #define SIDEPOOL_SUBMIT_OPTIONS(...)                                                               \
@@ -79,7 +80,10 @@ uint32_t sidepool_submit(struct sidepool *sp, struct sidepool_batch *batch,
 			 const struct sidepool_call *call);
 
 /*
- * The next chunk. Ask for two or three ahead to hide the round trip. The last reply has no stream.
+ * The next chunk. Ask for two or three ahead to hide the round trip: they are answered in order.
+ * The last reply has no stream; what was asked beyond it ends with SIDEPOOL_E_UNKNOWN_STREAM, and
+ * nobody needs it. A stream from which nothing is fetched for the daemon's fetch_timeout ends with
+ * SIDEPOOL_E_FETCH_TIMEOUT.
  */
 uint32_t sidepool_fetch(struct sidepool *sp, const struct sidepool_stream *stream,
 			const struct sidepool_call *call);
@@ -89,10 +93,11 @@ uint32_t sidepool_stream_close(struct sidepool *sp, const struct sidepool_stream
 			       const struct sidepool_call *call);
 
 /*
- * COPY ... FROM STDIN: the reply has a stream for sidepool_copy_data(); each piece (rows may be cut
- * anywhere) is answered as soon as the daemon takes more; the reply of sidepool_copy_end() has the
- * tag. sidepool_copy_fail() gives up with a reason. COPY ... TO STDOUT: the reply has a stream;
- * each sidepool_fetch() brings sidepool_copy_chunk(), the last one the tag.
+ * COPY ... FROM STDIN: the reply has a stream for sidepool_copy_data(), which copies `data`; each
+ * piece (rows may be cut anywhere; its message is no longer than sidepool_max_message_bytes()) is
+ * answered as soon as the daemon takes more: have two or three in flight. The reply of
+ * sidepool_copy_end() has the tag. sidepool_copy_fail() gives up with a reason. COPY ... TO STDOUT:
+ * the reply has a stream; each sidepool_fetch() brings sidepool_copy_chunk(), the last one the tag.
  */
 uint32_t sidepool_copy_in(struct sidepool *sp, const char *sql, const struct sidepool_call *call);
 uint32_t sidepool_copy_data(struct sidepool *sp, const struct sidepool_stream *stream,

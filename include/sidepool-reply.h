@@ -180,8 +180,8 @@ uint32_t sidepool_error_position(
 uint32_t sidepool_error_internal_position(const struct sidepool_error *error);
 
 /*
- * Waits that failed: how the pool stood, as a result of one row, and who held its connections; NULL
- * where unknown.
+ * Waits that failed: how the pool stood, in one row (pool, in_use, limit, waiting, waited_ms), and
+ * who held its connections longest, at most 5 (Holder in proto/sidepool/v1); NULL where unknown.
  */
 const struct sidepool_result *sidepool_error_pool(const struct sidepool_error *error);
 const struct sidepool_result *sidepool_error_holders(const struct sidepool_error *error);

@@ -88,7 +88,7 @@ struct sidepool_call {
 	enum sidepool_finish finish;
 	const void *idempotency_key; /* 1 to 255 bytes: the same again is then safe */
 	size_t idempotency_key_bytes;
-	const char *call_site;   /* for whoever looks for the culprit; NULL: sidepool-here.h */
+	const char *call_site;   /* file and line that ask, 255 bytes; NULL: sidepool-here.h */
 	const char *traceparent; /* W3C Trace Context; NULL: what the options' function says */
 	uint32_t chunk_bytes;    /* the most bytes of rows in one reply; 0: the daemon's */
 	unsigned binary : 1;     /* results in PostgreSQL's binary formats */
@@ -102,7 +102,7 @@ struct sidepool_call {
  * are SIDEPOOL_TEXT("42", NULL, "x"), where NULL is an SQL NULL.
  */
 struct sidepool_params {
-	size_t count;
+	size_t count;              /* at most 65535 */
 	const char *const *values; /* a NULL element is an SQL NULL */
 	const size_t *lengths;     /* in bytes; NULL: the values end with a zero byte */
 	const uint32_t *types;     /* type OIDs; NULL or 0: PostgreSQL infers */
@@ -128,8 +128,8 @@ uint32_t sidepool_query(struct sidepool *sp, const char *sql, const struct sidep
 uint32_t sidepool_script(struct sidepool *sp, const char *sql, const struct sidepool_call *call);
 
 /*
- * Takes a lease and runs nothing yet: sidepool_reply_lease(). call->acquire on a query does both in
- * one round trip.
+ * Takes a lease and runs nothing yet: sidepool_reply_lease(). `options` may be NULL. call->acquire
+ * on a query does both in one round trip.
  */
 uint32_t sidepool_take_lease(struct sidepool *sp, const struct sidepool_lease_options *options,
 			     const struct sidepool_call *call);

@@ -65,14 +65,14 @@ typedef const char *(*sidepool_traceparent_fn)(void *userdata);
  */
 struct sidepool_options {
 	size_t size;
-	const char *socket;         /* $SIDEPOOL_SOCKET, then /run/sidepool/rpc.sock */
+	const char *socket;         /* 107 bytes; $SIDEPOOL_SOCKET, then /run/sidepool/rpc.sock */
 	const char *application;    /* who asks, at most 63 bytes; what the kernel says */
-	const char *client_name;    /* "libsidepool" */
-	const char *client_version; /* sidepool_version() */
-	const char *pool;           /* for calls that name none; the application's first */
-	uint32_t deadline_ms;       /* for calls that have none; what the settings say */
-	uint32_t grace_ms;          /* how long after its deadline an answer is awaited; 1000 */
-	uint32_t connect_wait_ms;   /* how long to try a first connect while nobody listens; 0 */
+	const char *client_name;    /* at most 63 bytes; "libsidepool" */
+	const char *client_version; /* at most 31 bytes; sidepool_version() */
+	const char *pool;         /* for calls that name none; 63 bytes; the application's first */
+	uint32_t deadline_ms;     /* for calls that have none; what the settings say */
+	uint32_t grace_ms;        /* how long after its deadline an answer is awaited; 1000 */
+	uint32_t connect_wait_ms; /* how long to try a first connect while nobody listens; 0 */
 	uint32_t
 		reconnect_wait_ms; /* the same when a daemon broke off or leaves (restarts); 10000 */
 	uint32_t statement_cache;  /* statements whose ids are kept; 256 */
@@ -93,7 +93,7 @@ const char *sidepool_version(void);
 /*
  * Makes a handle. Does not block and does not connect: the first request does, or
  * sidepool_connect(). `options` may be NULL and is copied. Returns 0, SIDEPOOL_E_INVALID_ARGUMENT
- * (a path longer than a socket address holds, a name longer than its limit) or
+ * (`size` not set, a path or name longer than its limit, max_in_flight out of range) or
  * SIDEPOOL_E_OUT_OF_MEMORY; `*ret_sp` is set on success only, and is the caller's:
  * sidepool_close().
  */
@@ -189,7 +189,7 @@ const char *sidepool_parameter(const struct sidepool *sp, const char *name);
 /* Whether the daemon offers "listen", ... */
 int sidepool_has_feature(const struct sidepool *sp, const char *name);
 
-/* The longest message that the daemon takes. */
+/* The longest message that the daemon takes; beyond: SIDEPOOL_E_MESSAGE_TOO_LARGE. */
 uint32_t sidepool_max_message_bytes(const struct sidepool *sp);
 
 #pragma GCC visibility pop
