@@ -89,9 +89,12 @@ static int invalid(char *message, size_t message_bytes, const char *reason)
  */
 static PQconninfoOption *defaults_for(const char *service)
 {
-	char *before = getenv("PGSERVICE") ? strdup(getenv("PGSERVICE")) : NULL;
+	const char *set = service ? getenv("PGSERVICE") : NULL;
+	char *before = set ? strdup(set) : NULL;
 	PQconninfoOption *options;
 
+	if (set && !before)
+		return NULL;
 	if (service)
 		(void)setenv("PGSERVICE", service, 1);
 	options = PQconndefaults();
