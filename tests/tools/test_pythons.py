@@ -23,7 +23,7 @@ FILES = [
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """A folder as go has it of a module; the names asked for."""
-    source, asked = tmp_path / "module" / "python" / "internal" / "data" / "linux-amd64", []
+    source, asked = tmp_path / "module" / pythons.DATA, []
     (source / "bin").mkdir(parents=True)
     (source / "bin" / "python3.10.gz").write_bytes(gzip.compress(b"#!/bin/sh\necho here\n"))
     (source / "bin" / "pydoc").write_text("doc")
