@@ -31,6 +31,15 @@ function shorten(file) {
   return relative.startsWith("..") ? file : relative;
 }
 
+/** The last bytes of a site; a character that is cut goes whole. */
+function atMost(site) {
+  const bytes = Buffer.from(site);
+  if (bytes.length <= SITE_BYTES_MAX) return site;
+  let from = bytes.length - SITE_BYTES_MAX;
+  while ((bytes[from] & 0xc0) === 0x80) from++;
+  return bytes.toString("utf8", from);
+}
+
 /** "src/jobs.js:88", or "" where the stack has only libraries. */
 export function findCallSite() {
   const { stackTraceLimit, prepareStackTrace } = Error;
@@ -42,7 +51,7 @@ export function findCallSite() {
   if (!Array.isArray(frames)) return "";
   for (const frame of frames) {
     const file = fileOf(frame);
-    if (isTheirs(file)) return `${shorten(file)}:${frame.getLineNumber()}`.slice(-SITE_BYTES_MAX);
+    if (isTheirs(file)) return atMost(`${shorten(file)}:${frame.getLineNumber()}`);
   }
   return "";
 }

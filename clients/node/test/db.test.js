@@ -90,6 +90,19 @@ describe("on a database", { skip }, () => {
       await assert.rejects(db.query(text), { code: "SESSION_REQUIRED", outcome: "not sent", remedy: /db\.session/ }, text);
   });
 
+  test("what a transaction changes of its session ends with it", async () => {
+    const before = (await db.query("show timezone")).rows[0].TimeZone;
+    await db.transaction(async (tx) => {
+      await tx.query("set timezone = 'Asia/Tokyo'");
+      await tx.query("create temp table mine (a int)");
+      await tx.query("select pg_advisory_lock(77)");
+      assert.equal((await tx.query("show timezone")).rows[0].TimeZone, "Asia/Tokyo");
+    });
+    const left = "select current_setting('timezone') as zone, to_regclass('mine') as mine, (select count(*)::int from pg_locks where objid = 77) as locks";
+    for (const { rows } of await Promise.all(Array.from({ length: 20 }, () => db.query(left))))
+      assert.deepEqual(rows, [{ zone: before, mine: null, locks: 0 }]);
+  });
+
   test("a transaction commits, rolls back, and nests", async () => {
     await db.transaction(async (tx) => {
       await tx.sql`insert into account values (1, 100), (2, 0)`;

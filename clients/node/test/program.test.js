@@ -70,6 +70,40 @@ describe("programs", { skip }, () => {
     assert.equal(rows.length, 3);
   });
 
+  test("so does each worker of a cluster, of a handle that its primary has used", async () => {
+    const file = folder.add("cluster.mjs", `
+      import cluster from "node:cluster";
+      import { Pool } from "sidepool/pg";
+      const pool = new Pool();
+      const { pid } = (await pool.query("insert into program values ($1) returning who as pid", [process.pid])).rows[0];
+      if (cluster.isPrimary) {
+        const ended = [1, 2, 3].map(() => new Promise((resolve) => cluster.fork().on("exit", resolve)));
+        console.log((await Promise.all(ended)).join(" "));
+      }
+      await pool.end();
+      if (cluster.isWorker) cluster.worker.disconnect();`);
+    const start = await count();
+    const { status, output } = await folder.run(file, { SIDEPOOL_SOCKET: daemon.socket });
+    assert.deepEqual([status, output], [0, "0 0 0\n"]);
+    assert.equal(await count(), start + 4);
+  });
+
+  test("a program may lie anywhere", async () => {
+    const deep = `${"ü".repeat(100)}/`.repeat(3); // in bytes longer than a call site may be, in characters not
+    fs.mkdirSync(`${folder.path}/${deep}`, { recursive: true });
+    const file = folder.add(`${deep}deep.mjs`, `
+      import { connect } from ${JSON.stringify(INDEX)};
+      const db = await connect();
+      await db.session(async (session) => {
+        await session.query("select 1");
+        const { leases } = await db.status();
+        console.log(leases[0].callSite.replace(/^ü*/, ""), Buffer.byteLength(leases[0].callSite) <= 255);
+      });
+      await db.close();`);
+    const { status, output } = await folder.run(file, { SIDEPOOL_SOCKET: daemon.socket });
+    assert.deepEqual([status, output], [0, `/${"ü".repeat(100)}/deep.mjs:4 true\n`]);
+  });
+
   test("what is disposed of leaves nothing behind", async () => {
     const mine = await connect(daemon.socket);
     const session = await mine.session();
