@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from lib.cut import Cut
-from lib.wait import wait_until
+from lib.wait import FACTOR, wait_until
 from lib.wire import Failed, Request, Wire, rows
 
 
@@ -24,6 +24,7 @@ def test_never_more_connections_than_the_budget(daemon, pg):
     assert 0 < most <= 5
 
 
+@pytest.mark.settings({"sidepool": {"acquire_timeout": "10min"}})
 def test_200_threads_on_5_connections_lose_nothing(daemon, pg):
     pg.sql("DROP TABLE IF EXISTS tally; CREATE TABLE tally (n int)")
     failures = []
@@ -67,7 +68,7 @@ def test_a_wait_in_vain_tells_who_holds_the_pool(daemon, wire):
 @pytest.mark.fast
 def test_a_statement_past_its_deadline_is_cancelled(wire):
     with pytest.raises(Failed) as e:
-        wire.query("SELECT pg_sleep(600)", deadline_ms=200)
+        wire.query("SELECT pg_sleep(600)", deadline_ms=int(200 * FACTOR))
     assert (e.value.code, e.value.outcome) == ("DEADLINE_EXCEEDED", "failed")
     assert wire.values("SELECT 1") == [("1",)]
 
@@ -156,7 +157,7 @@ def test_a_cancel_that_does_not_take_costs_the_connection_within_cancel_timeout(
         assert pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'")
 
 
-@pytest.mark.settings({"sidepool": {"client_idle_timeout": "200ms"}})
+@pytest.mark.settings({"sidepool": {"client_idle_timeout": f"{200 * FACTOR:g}ms"}})
 def test_a_client_that_asks_nothing_for_long_is_disconnected(daemon):
     with Wire(daemon.socket) as idle, Wire(daemon.socket) as busy:
         lease = busy.lease()
