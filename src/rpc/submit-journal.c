@@ -254,9 +254,9 @@ static int queue_found(struct submitted_list *found)
 	struct submitted *w;
 
 	while ((w = TAILQ_FIRST(found))) {
-		TAILQ_REMOVE(found, w, link);
 		if (submitted_enqueue(w) < 0)
 			return -1;
+		TAILQ_REMOVE(found, w, link);
 		w->counts->recovered_total++;
 	}
 	return 0;
@@ -311,6 +311,7 @@ int submit_journal_open(struct submits *s, const char *path)
 	TAILQ_INIT(&j->noted);
 	TAILQ_INIT(&j->writing_noted);
 	if (read_log(j, path) < 0) {
+		submit_log_close(&j->log);
 		free(j);
 		return -1;
 	}
@@ -323,7 +324,7 @@ int submit_journal_open(struct submits *s, const char *path)
 		log_notice(LOG_FIELDS(log_uint("SUBMISSIONS", s->queue.n)),
 			   "submit_journal %s: %u submitted writes are to be run", path,
 			   s->queue.n);
-	return j->tidy ? 0 : -1;
+	return j->tidy ? 0 : err_raise(-ENOMEM);
 }
 
 uint64_t submit_journal_bytes(const struct submit_journal *j)

@@ -316,6 +316,8 @@ void submit_tidy_rows(struct submit_tidy *t, struct submit_noted_list *list)
 
 void submit_tidy_stop(struct submit_tidy *t)
 {
+	if (!t)
+		return; /* there was no memory for it, and the daemon does not start */
 	t->stopped = true;
 	(void)uv_timer_stop(&t->timer);
 	if (t->running && pg_task_withdraw(t->submits->rpc->engine, &t->task))

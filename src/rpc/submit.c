@@ -311,10 +311,11 @@ int submits_new(struct rpc *rpc)
 
 int submits_start(struct rpc *rpc)
 {
-	struct submits *s = rpc->submits;
+	const char *path = rpc->config->submit_journal;
+	int r = *path ? submit_journal_open(rpc->submits, path) : 0;
 
-	if (*rpc->config->submit_journal && submit_journal_open(s, rpc->config->submit_journal) < 0)
-		return -1;
+	if (r < 0)
+		return err_forward(r);
 	submits_look(rpc);
 	return 0;
 }

@@ -98,7 +98,7 @@ class JournaledStage(Stage):
                 self.daemon.kill()
             self.left = self.journal.read_bytes()
             self.clear()
-        self.pg.sql("TRUNCATE count_submit, sidepool_submitted")
+        self.pg.sql("TRUNCATE count_submit; DROP TABLE IF EXISTS sidepool_submitted")
         self.journal.write_bytes(self.left)
 
     def check_left(self):
