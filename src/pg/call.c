@@ -98,6 +98,8 @@ void pg_call_begin(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 	assert(conn->state == PG_CONN_UP);
 
 	*call = (struct pg_call){ .ops = ops, .conn = conn };
+	if (conn->depth == 0)
+		conn->reading_may_change = false;
 	TAILQ_INSERT_TAIL(&conn->calls, call, link);
 	conn->depth++;
 }
@@ -154,11 +156,14 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
 {
-	if (!PQsendQueryParams(call->conn->pq, sql, 0, NULL, NULL, NULL, NULL, 0))
-		return err_forward(broken(call->conn));
+	struct pg_conn *conn = call->conn;
+
+	/* It may be what ends the transaction that had them set. */
+	conn->reading_may_change |= conn->reading_may_differ;
+	if (!PQsendQueryParams(conn->pq, sql, 0, NULL, NULL, NULL, NULL, 0))
+		return err_forward(broken(conn));
 	return err_forward(pg_answers_push(
-		call->conn,
-		(struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
+		conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE, .call = call, .tag = tag }));
 }
 
 int pg_call_prepare(struct pg_call *call, const char *name, const struct pg_text *text,

@@ -312,6 +312,7 @@ static void take_set(struct scanner *s)
 
 	if (s->words == 2)
 		s->set_is_local = is_one_of(s->word, local);
+	s->class.sets_locally |= s->set_is_local;
 	if (s->set_is_local || s->words > 3)
 		return;
 	s->class.touch |= PG_TOUCH_SETTINGS;

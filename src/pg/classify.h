@@ -33,9 +33,10 @@ struct pg_class {
 	enum pg_transaction_verb verb;
 	const char *
 		session_word; /* why it cannot run as a plain query: "SET", "DECLARE", "pg_advisory_lock()"; NULL: it can */
-	bool empty;   /* nothing but blanks and comments */
-	bool several; /* more than one statement */
-	bool copy;    /* COPY ... FROM STDIN or TO STDOUT */
+	bool empty;        /* nothing but blanks and comments */
+	bool several;      /* more than one statement */
+	bool sets_locally; /* SET LOCAL */
+	bool copy;         /* COPY ... FROM STDIN or TO STDOUT */
 	/* SELECT, VALUES, TABLE, SHOW, EXPLAIN without a word that writes or locks */
 	bool reads_only;
 	/* also no function but PostgreSQL's own: may share a connection with others' */

@@ -83,6 +83,11 @@ struct pg_conn {
 	struct pg_prepared_list by_use; /* the latest first */
 	uint32_t n_prepared;
 	uint32_t n_named; /* ever */
+	/* A hash of the settings by which constants are read; 0: not known. See prepared.c. */
+	uint32_t reading;
+	uint32_t reading_first;  /* as it was at first */
+	bool reading_may_differ; /* a client may have changed it */
+	bool reading_may_change; /* what is not answered yet may */
 };
 
 /* conn.c */

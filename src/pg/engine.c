@@ -239,6 +239,13 @@ void pg_task_prepare(struct pg_task *task, struct pg_call *call, bool writes)
 	pg_call_sync(call);
 }
 
+/* Settings change with the end of what set them locally, too. */
+static bool may_set(const struct pg_class *class)
+{
+	return (class->touch & (PG_TOUCH_SETTINGS | PG_TOUCH_UNKNOWN)) || class->sets_locally ||
+	       class->several || class->verb > PG_VERB_BEGIN;
+}
+
 int pg_task_execute(struct pg_task *task, struct pg_call *call,
 		    const struct pg_statement *statement, uint32_t tag)
 {
@@ -252,7 +259,10 @@ int pg_task_execute(struct pg_task *task, struct pg_call *call,
 		b->schema_epoch = b->pool->schema_epoch;
 		pg_conn_unprepare_all(task->conn);
 	}
+	pg_conn_look_how_it_reads(task->conn);
 	r = pg_call_execute(call, statement, tag);
+	if (task->exclusive && may_set(class))
+		pg_conn_may_read_otherwise(task->conn);
 	if (class->drops_prepared)
 		pg_conn_forget_prepared(task->conn);
 	return err_forward(r);

@@ -2,7 +2,7 @@
 """Nothing that a session can keep reaches the next client. One connection, so that the next client gets the same."""
 import pytest
 from lib.wait import wait_until
-from lib.wire import COMMIT, Wire
+from lib.wire import COMMIT, Wire, rows
 
 pytestmark = [pytest.mark.fast, pytest.mark.settings({"sidepool": {"budget": 1}})]
 
@@ -102,3 +102,52 @@ def test_application_name_tells_who_is_behind(daemon, wire, pg):
         other.call(hello)
         other.values("SELECT 1")
         wait_until("the name has changed", lambda: [b[3] for b in pg.backends()] == ["sidepool:re?po?rt"])
+
+
+# -- constants, which PostgreSQL reads when a statement is parsed
+
+CONSTANTS = "SELECT (timestamptz '2026-07-01 12:00' AT TIME ZONE 'UTC')::text, to_char(date '01/02/2026', 'YYYY-MM-DD')"
+HERE = [("2026-07-01 12:00:00", "2026-01-02")]
+ELSEWHERE = [("2026-07-01 06:30:00", "2026-02-01")]
+GO_THERE = "SELECT set_config('TimeZone', 'Asia/Kolkata', {local}), set_config('DateStyle', 'ISO, DMY', {local})"
+
+
+@pytest.fixture
+def here(wire):
+    assert wire.values("SELECT current_setting('TimeZone') IN ('UTC', 'Etc/UTC', 'GMT'), current_setting('DateStyle')") == [("t", "ISO, MDY")]
+
+
+@pytest.mark.parametrize("go", ["SET LOCAL TimeZone TO 'Asia/Kolkata'", GO_THERE.format(local=True), GO_THERE.format(local=False)])
+def test_prepared_statements_keep_no_constants_of_anothers_settings(wire, here, go):
+    """Prepared from the second time on: where a lease has set what dates are read by, and where none has."""
+    for _ in range(2):
+        for _ in range(3):
+            lease = wire.lease(begin=True)
+            wire.query(go, lease=lease)
+            wire.query("SET LOCAL DateStyle TO 'ISO, DMY'", lease=lease)
+            assert [wire.values(CONSTANTS, lease=lease) for _ in range(3)] == [ELSEWHERE] * 3
+            wire.release(lease)
+        assert [wire.values(CONSTANTS) for _ in range(3)] == [HERE] * 3
+
+
+def test_constants_behind_settings_in_one_message(wire, here):
+    """The answer that tells of the settings has not come when the constants are sent."""
+    go = ["BEGIN", "SET LOCAL TimeZone TO 'Asia/Kolkata'", "SET LOCAL DateStyle TO 'ISO, DMY'"]
+    lease = wire.lease()
+    for _ in range(3):
+        answer = wire.call(wire.batch_request([*go, CONSTANTS, CONSTANTS, "ROLLBACK", CONSTANTS], atomic=False, lease=lease))
+        told = [[tuple(v.decode() for v in row) for row in rows(r)] for r in answer.results]
+        assert told[3:5] == [ELSEWHERE] * 2 and told[6] == HERE
+        assert wire.values(CONSTANTS, lease=lease) == HERE
+    wire.release(lease)
+    assert wire.values(CONSTANTS) == HERE
+
+
+def test_statements_of_a_session_with_settings_are_prepared(wire, here):
+    lease = wire.lease()
+    wire.query("SET TimeZone TO 'Asia/Kolkata'", lease=lease)
+    for _ in range(4):
+        wire.query("SELECT count(*) FROM victim", lease=lease)
+    names = "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT count(*) FROM victim'"
+    assert wire.values(names, lease=lease) == [("1",)]
+    wire.release(lease)
