@@ -254,8 +254,7 @@ static void on_notice(void *arg, const PGresult *notice)
 
 static void come_up(struct pg_conn *conn)
 {
-	if (PQsetnonblocking(conn->pq, 1) != 0 || !PQenterPipelineMode(conn->pq) ||
-	    watch(conn, UV_READABLE, on_ready) < 0) {
+	if (!PQenterPipelineMode(conn->pq) || watch(conn, UV_READABLE, on_ready) < 0) {
 		go_down(conn, PG_FAILURE_NETWORK, PQerrorMessage(conn->pq));
 		return;
 	}
@@ -311,7 +310,12 @@ static void on_resolved(void *userdata, int r, const char *message, const char *
 	}
 	conn->state = PG_CONN_CONNECTING;
 	conn->pq = PQconnectStartParams(keywords, values, 0);
-	if (!conn->pq || PQstatus(conn->pq) == CONNECTION_BAD) {
+	/*
+	 * From the start: PQconnectPoll() would wait in poll() for a server that asks for a password
+	 * again and again and does not read what it is sent.
+	 */
+	if (!conn->pq || PQstatus(conn->pq) == CONNECTION_BAD ||
+	    PQsetnonblocking(conn->pq, 1) != 0) {
 		go_down(conn, PG_FAILURE_NETWORK,
 			conn->pq ? PQerrorMessage(conn->pq) : "out of memory");
 		return;
