@@ -34,7 +34,9 @@ enum {
 	LIE_NONE = 0,
 	LIE_HUGE = 1,
 	HUGE_BYTES = 20000, /* more than libpq has room for at first */
-	AGAIN = 0,          /* in place of a type: the last message many times */
+	ALLOCATION_MOST_BYTES = 1 << 18,
+	OUTGOING_BYTES = 8192,
+	AGAIN = 0, /* in place of a type: the last message many times */
 	NO_HANDSHAKE = 0x80,
 };
 
@@ -69,6 +71,30 @@ const char *__lsan_default_suppressions(void)
 {
 	return "leak:libpq.so";
 }
+
+/*
+ * libpq wants as much memory as a message announces, up to a gigabyte; to prepare that takes longer
+ * than a hundred inputs. It is told that there is none, which it has to stand as well. No input is
+ * long enough for us to need so much. Only where a fuzzer runs: clang's sanitizer lets its functions
+ * be replaced.
+ */
+static bool is_running; /* an input; libFuzzer itself needs more */
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+void *__interceptor_malloc(size_t n);
+__attribute__((visibility("default"))) void *malloc(size_t n)
+{
+	return is_running && n > ALLOCATION_MOST_BYTES ? NULL : __interceptor_malloc(n);
+}
+
+void *__interceptor_realloc(void *p, size_t n);
+__attribute__((visibility("default"))) void *realloc(void *p, size_t n)
+{
+	return is_running && n > ALLOCATION_MOST_BYTES ? NULL : __interceptor_realloc(p, n);
+}
+#endif
+#endif
 
 PGresult *__real_PQgetResult(PGconn *pq);
 PGresult *__wrap_PQgetResult(PGconn *pq);
@@ -281,18 +307,33 @@ static void turn(void)
 		(void)uv_run(&loop, UV_RUN_NOWAIT);
 }
 
-static void swallow(int server)
+/* What the server says before the loop turns goes out at once. */
+static uint8_t outgoing[OUTGOING_BYTES];
+static size_t n_outgoing;
+
+static void flush(int server)
 {
 	char heap[4096];
 
-	while (recv(server, heap, sizeof(heap), MSG_DONTWAIT) > 0)
+	while (recv(server, heap, sizeof(heap), MSG_DONTWAIT) == (ssize_t)sizeof(heap))
 		;
+	if (n_outgoing > 0)
+		(void)!send(server, outgoing, n_outgoing, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n_outgoing = 0;
 }
 
 static void put(int server, const void *bytes, size_t n)
 {
-	swallow(server);
-	(void)!send(server, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n_outgoing + n > sizeof(outgoing))
+		flush(server);
+	memcpy(outgoing + n_outgoing, bytes, n);
+	n_outgoing += n;
+}
+
+static void flush_and_turn(int server)
+{
+	flush(server);
+	turn();
 }
 
 /* AuthenticationOk, ParameterStatus, BackendKeyData, ReadyForQuery. */
@@ -345,16 +386,16 @@ static void serve(int server, struct input *in, unsigned cuts)
 		first = (cuts & 8) && again == 0 ? n / 2 : n;
 		put(server, out, first);
 		if (first < n) {
-			turn();
+			flush_and_turn(server);
 			put(server, out + first, n - first);
 		}
 		if (again == 0 && i % 8 >= (cuts & 7))
-			turn();
+			flush_and_turn(server);
 	}
-	turn();
+	flush_and_turn(server);
 	if ((cuts & 16) && is_up && !is_down)
 		pg_conn_resume(conn);
-	turn();
+	flush_and_turn(server);
 }
 
 static void set_up(void)
@@ -407,12 +448,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!target)
 		set_up();
+	is_running = true;
 	server = begin();
 	check(server >= 0);
 	if (!(cuts & NO_HANDSHAKE))
 		put(server, handshake, sizeof(handshake) - 1);
-	for (int i = 0; i < 3; i++)
-		turn();
+	for (int i = 0; i < 2; i++)
+		flush_and_turn(server);
 	if (!is_up && (cuts & NO_HANDSHAKE))
 		serve(server, &in, cuts);
 	if (is_up && !is_down) {
@@ -421,5 +463,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		serve(server, &in, cuts);
 	}
 	end(server);
+	is_running = false;
 	return 0;
 }
