@@ -248,7 +248,7 @@ static void step_copy(void)
 static void step_cancel(void)
 {
 	uint32_t slow =
-		sidepool_query(sp, "select pg_sleep(60)", NULL, SIDEPOOL_CALL(.deadline_ms = 8000));
+		sidepool_query(sp, "select pg_sleep(60)", NULL, SIDEPOOL_CALL(.deadline_ms = 2000));
 	struct sidepool_reply *reply;
 
 	expect_ok(sidepool_cancel(sp, slow, NULL));
