@@ -30,13 +30,15 @@ static void put(void *userdata, size_t line, size_t column, unsigned style, cons
 		size_t bytes)
 {
 	struct paper *p = userdata;
-	size_t at = 0;
+	size_t at = 0, width = 0, n;
 
 	assert_true(line < p->n);
 	assert_true(column + text_width(text, bytes) <= p->columns);
-	while (text_width(p->lines[line], at) < column && p->lines[line][at])
-		at += text_char_bytes(p->lines[line] + at);
-	while (text_width(p->lines[line], at) < column)
+	for (; width < column && p->lines[line][at]; at += n) {
+		n = text_char_bytes(p->lines[line] + at);
+		width += text_width(p->lines[line] + at, n);
+	}
+	for (; width < column; width++)
 		p->lines[line][at++] = ' ';
 	memmove(p->lines[line] + at, text, bytes);
 	memset(p->lines[line] + at + bytes, 0, BYTES - at - bytes);
