@@ -416,6 +416,8 @@ static int add_pools(struct daemon *d)
 		d->n_pools++;
 	}
 	r = rpc_set_pools(d->rpc, d->pools, d->n_pools);
+	if (r == -1)
+		return -1; /* the reason was logged */
 	if (r == 0)
 		r = minute_init(&d->minute, &d->loop, d->pools, d->n_pools,
 				d->config->stats_interval_us);

@@ -24,8 +24,8 @@ enum submit_table {
 };
 
 /*
- * Opens or makes it, and puts into the queue what it has. Blocks: at start. Returns 0, or -1 when
- * the reason was logged.
+ * Opens or makes it, and puts into the queue what it has. Blocks: at start. Returns 0, -ENOMEM, or
+ * -1 when the reason was logged.
  */
 int submit_journal_open(struct submits *s, const char *path);
 

@@ -37,8 +37,8 @@ struct submit_counts {
 int submits_new(struct rpc *rpc);
 
 /*
- * The engine and the pools are there: opens the journal, and runs what it has. Returns 0, or -1
- * when the reason was logged.
+ * The engine and the pools are there: opens the journal, and runs what it has. Returns 0, -ENOMEM,
+ * or -1 when the reason was logged.
  */
 int submits_start(struct rpc *rpc);
 

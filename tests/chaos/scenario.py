@@ -20,6 +20,7 @@ CONFIG = {
     "pool main": {"connect_backoff_min": "5ms", "connect_backoff_max": "20ms", "breaker_reset": "50ms"},
     "application seed-*": {"max": 3},
 }  # fmt: skip
+PAUSE, RESUME, RECONNECT = 1, 2, 3  # sidepool.v1.PoolAction
 STEPS = []
 
 
@@ -228,13 +229,32 @@ def backends_lost(stage):
     wait_until("it has connections again", stage.answers, stage.patience)
 
 
+def admin(wire, fill):
+    r = Request()
+    fill(r.admin)
+    wire.call(r)
+
+
+def undone(stage):
+    """Whatever of it failed."""
+    try:
+        with stage.wire() as w:
+            admin(w, _pool(RESUME))
+            admin(w, lambda a: setattr(a.breaker, "trip", False))
+        return True
+    except (Failed, ConnectionError):
+        return False
+
+
 @step
 def administration(stage):
+    try:
+        with stage.wire() as w:
+            for fill in ADMIN:
+                admin(w, fill)
+    finally:
+        wait_until("what was paused and tripped is as ever", lambda: undone(stage), stage.patience)
     with stage.wire() as w:
-        for fill in ADMIN:
-            r = Request()
-            fill(r.admin)
-            w.call(r)
         w.status()
         r = Request()
         r.health.SetInParent()
@@ -249,7 +269,7 @@ def _pool(action):
 
 
 ADMIN = [
-    _pool(1), _pool(2), _pool(3),
+    _pool(PAUSE), _pool(RESUME), _pool(RECONNECT),
     lambda a: setattr(a, "config", True),
     lambda a: setattr(a.kill, "pattern", "nobody-*"),
     lambda a: setattr(a.breaker, "trip", True),
