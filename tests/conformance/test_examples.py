@@ -55,4 +55,5 @@ def test_example(daemon, pg, make, application):
 def test_example_is_short_and_uses_nothing_of_ours(file):
     text = (EXAMPLES / file).read_text()
     assert len(text.splitlines()) < LINES
+    assert text.count('"/run/sidepool/rpc.sock"') == 1, "where the daemon is, unless SIDEPOOL_SOCKET says otherwise"
     assert "clients/" not in text and not re.search(r"^\s*(import|from) sidepool(?!\.v1\b)", text, re.M)

@@ -10,12 +10,11 @@ import (
 	"os"
 	"time"
 
+	pb "example.org/bank/sidepoolv1"
 	"go.nanomsg.org/mangos/v3"
 	"go.nanomsg.org/mangos/v3/protocol/req"
 	_ "go.nanomsg.org/mangos/v3/transport/ipc"
 	"google.golang.org/protobuf/proto"
-
-	pb "example.org/bank/sidepoolv1"
 )
 
 // call sends a request and waits for its answer. With several goroutines, each needs a Context of the socket.
@@ -32,13 +31,11 @@ func call(socket mangos.Socket, request *pb.Request) (*pb.Response, error) {
 		return nil, fmt.Errorf("sent, and not answered: outcome unknown: %w", err)
 	}
 	response := new(pb.Response)
-	if err := proto.Unmarshal(answer, response); err != nil {
-		return nil, err
-	}
-	if e := response.Error; e != nil { // SQLSTATE, detail, hint and the rest stand in e.Sql
+	err = proto.Unmarshal(answer, response)
+	if e := response.Error; err == nil && e != nil { // SQLSTATE, detail, hint and the rest stand in e.Sql
 		return nil, fmt.Errorf("%s, SQLSTATE %s, %s: %s", e.Code, e.GetSql().GetSqlstate(), e.Outcome, e.Message)
 	}
-	return response, nil
+	return response, err
 }
 
 // statement packs values: each is its length, 32 bits, little-endian, and its bytes. NULL has the length -1.
@@ -88,7 +85,11 @@ func main() {
 	// By default what is not answered within a minute is sent again, and no answer above 1 MiB is taken.
 	must(nil, socket.SetOption(mangos.OptionRetryTime, time.Duration(0)))
 	must(nil, socket.SetOption(mangos.OptionMaxRecvSize, 0))
-	must(nil, socket.Dial("ipc://"+os.Getenv("SIDEPOOL_SOCKET")))
+	path, told := os.LookupEnv("SIDEPOOL_SOCKET")
+	if !told {
+		path = "/run/sidepool/rpc.sock"
+	}
+	must(nil, socket.Dial("ipc://"+path))
 
 	hello := pb.Request_Hello{Hello: &pb.Hello{MinVersion: 1, MaxVersion: 1, ApplicationName: "bank-go"}}
 	greeted := must(call(socket, &pb.Request{Kind: &hello})).GetHello()
@@ -102,8 +103,7 @@ func main() {
 	results := must(call(socket, &pb.Request{Kind: &batch})).Results
 	fmt.Println("batch:", results[0].CommandTag, "and", results[1].AffectedRows, "rows")
 
-	found := query("SELECT owner, balance FROM bank_go WHERE owner <> $1", "carol")
-	fmt.Println("query:", rows(must(call(socket, found)).Results[0]))
+	fmt.Println("query:", rows(must(call(socket, query("SELECT owner, balance FROM bank_go WHERE owner <> $1", "carol"))).Results[0]))
 
 	// The first statement takes a lease and begins a transaction, the last one commits and gives it back.
 	first := query("UPDATE bank_go SET balance = balance - $1::int WHERE owner = 'alice'", 30)
