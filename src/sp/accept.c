@@ -17,7 +17,8 @@
 #include "util/macro.h"
 
 enum {
-	ACCEPTS_AT_ONCE = 2, /* then the connections that are open have their turn: 16 take 0.7 ms */
+	/* Then the connections that are open have their turn, which 16 keep waiting for 0.7 ms. */
+	ACCEPTS_AT_ONCE = 2,
 	ACCEPTS_AT_LAST = 8192,
 	ACCEPT_RETRY_US = 100000,
 };
