@@ -2,7 +2,7 @@
 // The package against the real daemon and a real PostgreSQL.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import { connect, open, sql } from "../src/index.js";
+import { connect, escapeLiteral, open, sql, types } from "../src/index.js";
 import { Daemon, Postgres, skip } from "./lib/servers.js";
 
 describe("on a database", { skip }, () => {
@@ -357,6 +357,16 @@ describe("on a database", { skip }, () => {
     assert.deepEqual([status.pools[0].name, status.pools[0].breaker], ["main", "closed"]);
     assert.equal((await db.health()).level, "healthy");
     assert.equal(db.daemon.application, "tests");
+  });
+
+  test("options of a query: parameterTypes, types, binary; fragments stand as they are", async () => {
+    const typed = await db.query("select pg_typeof($1)::text as t", [1], { parameterTypes: [types.builtins.INT2] });
+    assert.deepEqual(typed.rows, [{ t: "smallint" }]);
+    const shouted = { getTypeParser: (oid, format) => (value) => `${oid} ${format} ${value}` };
+    assert.deepEqual((await db.query("select 1 as a", [], { types: shouted })).rows, [{ a: "23 text 1" }]);
+    assert.deepEqual((await db.query("select 1 as a", [], { types: shouted, binary: true })).rows[0].a.slice(0, 9), "23 binary");
+    const literal = "it's \\ \"x\"";
+    assert.equal((await db.sql`select ${sql.unsafe(escapeLiteral(literal))} as ${sql.identifier('a"b')}`.first())['a"b'], literal);
   });
 
   test("notices reach who asked and who listens", async () => {

@@ -326,6 +326,20 @@ for (const [name, ask] of Object.entries(ASKS)) {
   });
 }
 
+test("the line of a text that comes again is looked up now and then", async () => {
+  const { fake, db } = await start({ callSite: true });
+  const lines = new Set();
+  const ask = async (asked) => {
+    lines.add((await answer(fake, done("SELECT 0"))).callSite);
+    await asked;
+  };
+  for (let i = 0; i < 300; i++) await ask(db.query("select 'again'"));
+  assert.equal(lines.size, 1);
+  for (let i = 0; i < 300; i++)
+    await ask(db.query("select 'again'")); // blamed on the first for a while
+  assert.equal(lines.size, 2);
+});
+
 for (const [name, ask] of Object.entries(PG_ASKS)) {
   test(`${name}: who waits for a turn is told by the line and the trace too`, async () => {
     const { fake } = await start();
