@@ -7,7 +7,7 @@ from lib.events import Subscriber
 from lib.wait import wait_until
 from lib.wire import Failed, Wire
 
-pytestmark = pytest.mark.fast
+pytestmark = [pytest.mark.fast, pytest.mark.no_memcheck("a plan is given up where no connection idles within 20 ms")]
 
 SLOW = {"slow_query": "0s", "slow_query_plan": "on", "events_statements": "on", "log_format": "json"}
 
