@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 export { connect, open, Database } from "./database.js";
-export { Session, Transaction } from "./transaction.js";
+export { Session, Transaction, TransactionScope } from "./transaction.js";
 export { Scope, Statement } from "./scope.js";
 export { Listener } from "./listener.js";
 export { Result } from "./result.js";

@@ -81,7 +81,7 @@ class LeaseScope extends Scope {
 }
 
 /** Where statements of a transaction run. */
-class TransactionScope extends LeaseScope {
+export class TransactionScope extends LeaseScope {
   #savepoints = 0;
 
   /** A transaction in the transaction: a savepoint, rolled back to if `work` throws. */

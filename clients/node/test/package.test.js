@@ -73,14 +73,34 @@ test("the types compile, strictly, and @types/pg's can be had from them", async 
   assert.equal(error, null, output);
 });
 
-test("every name of @types/pg is one of ours", () => {
-  const files = ["node_modules/@types/pg/index.d.ts", "types/pg.d.cts"].map((name) => path.join(PACKAGE, name));
+/** What modules of types export: [[{ name, isValue }]] */
+function exportsOf(...names) {
+  const files = names.map((name) => path.join(PACKAGE, name));
   const program = ts.createProgram(files, { module: ts.ModuleKind.NodeNext, types: ["node"], noLib: true });
   const checker = program.getTypeChecker();
-  const [theirs, ours] = files.map((file) =>
-    checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file))).map((symbol) => symbol.name));
+  return files.map((file) => {
+    const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(program.getSourceFile(file)));
+    return symbols.map((symbol) => ({ name: symbol.name, isValue: (symbol.flags & ts.SymbolFlags.Value) !== 0 }));
+  });
+}
+
+test("every name of @types/pg is one of ours", () => {
+  const [theirs, ours] = exportsOf("node_modules/@types/pg/index.d.ts", "types/pg.d.cts").map((all) => all.map(({ name }) => name));
   assert.ok(theirs.length > 30, theirs.join());
   assert.deepEqual(theirs.filter((name) => !ours.includes(name)), []);
+});
+
+test("the types promise what there is", async () => {
+  const modules = { index: "index.js", pg: "pg/index.js", prisma: "prisma/index.js" };
+  const typesAlone = new Set(["ClientBase"]); // a class in @types/pg, and nowhere in pg
+  for (const [name, file] of Object.entries(modules)) {
+    const [told] = exportsOf(`types/${name}.d.cts`);
+    const is = Object.keys(await import(`../src/${file}`));
+    const all = name === "pg" ? [...is, "native"] : is; // of the default export
+    const values = told.filter(({ name: value, isValue }) => isValue && !typesAlone.has(value)).map(({ name: value }) => value);
+    assert.deepEqual(values.filter((value) => !all.includes(value)), [], name);
+    assert.deepEqual(is.filter((value) => value !== "default" && !values.includes(value)), [], name);
+  }
 });
 
 test("the sources have no name that is not there, and override nothing by another thing", async () => {
