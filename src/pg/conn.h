@@ -142,14 +142,6 @@ enum {
 };
 int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, uint32_t tag);
 
-/*
- * Before a statement: looks by which settings constants are read, since prepared statements go with
- * those.
- */
-void pg_conn_look_how_it_reads(struct pg_conn *conn);
-/* What was sent may change these; until it is answered nothing is prepared, and none used. */
-void pg_conn_may_read_otherwise(struct pg_conn *conn);
-
 /* The same for a text of the daemon's own, without parameters. */
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
 

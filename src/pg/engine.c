@@ -20,6 +20,7 @@
 #include "core/slot.h"
 #include "pg/discover.h"
 #include "pg/engine-internal.h"
+#include "pg/reading.h"
 #include "pg/reset.h"
 #include "pg/text.h"
 #include "util/error.h"

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "pg/conn-internal.h"
+#include "pg/reading.h"
 #include "pg/text.h"
 #include "util/error.h"
 #include "util/macro.h"
