@@ -69,7 +69,7 @@ def many_clients(stage):
     idle = beside_idle(stage)
     return [
         Row(name, "64 clients, one-row SELECT, against PgBouncer with 8 server connections", 2.2, ours, bounced, [direct]),
-        Row("select_c64_direct", "64 clients on 2 connections, against 64 direct connections", 1.1, ours, [direct]),
+        Row("select_c64_direct", "64 clients on fewer than 8 connections, against 64 direct connections", 1.1, ours, [direct]),
         Row("idle_10k", "select_c64 beside 10,000 idle clients, against without", 0.9, idle, [ours]),
         Row("idle_10k_mib", "memory of the daemon with those, in MiB", 48, idle, most=True, figure=rss_mib),
         Row("cpu", "daemon CPU per request, 64 clients, against PgBouncer's", 0.8, ours, bounced, most=True, figure=cpu_us),

@@ -14,7 +14,7 @@ from lib.postgres import Postgres, programs
 from lib.wait import wait_until
 
 CONNECTIONS = 8  # that PgBouncer has to PostgreSQL
-OWN_CONNECTIONS = 2  # that sidepool has: more than there are processors gain nothing, and queries of many clients share one
+OWN_CONNECTIONS = 4  # that sidepool has: queries of many clients share one, and more than twice as many as processors gain little
 SESSION_CONNECTIONS = 16  # where each client keeps one
 CLIENTS_MOST = 12000
 
