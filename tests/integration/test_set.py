@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -185,15 +186,24 @@ def test_a_restart_drops_it(daemon, sidepool):
     assert config_line(sidepool, "budget") == f"budget = 8 ; {daemon.file}:2"
 
 
+def for_everybody(folder):
+    """The command and its library where another user can read them: the build may be below a folder that is root's alone."""
+    os.chmod(folder, 0o755)  # noqa: S103
+    libraries = subprocess.run(["ldd", COMMAND], check=True, capture_output=True, text=True).stdout
+    library = re.search(r"(\S+) => (\S*libsidepool\S*)", libraries)
+    shutil.copy(library[2], os.path.join(folder, library[1]))
+    return shutil.copy(COMMAND, folder)
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
 def test_nobody_else_may(daemon):
     with tempfile.TemporaryDirectory(prefix="sp-", dir="/tmp") as folder:
-        os.chmod(folder, 0o755)  # noqa: S103
+        command = for_everybody(folder)
         os.chmod(daemon.dir, 0o755)  # noqa: S103
         os.chmod(daemon.socket, 0o666)  # noqa: S103
         done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--clear-groups", COMMAND, "--socket", str(daemon.socket), "set", "budget=6"],
-            capture_output=True, text=True, timeout=60, check=False, cwd=folder,
+            ["setpriv", "--reuid=65534", "--clear-groups", command, "--socket", str(daemon.socket), "set", "budget=6"],
+            capture_output=True, text=True, timeout=60, check=False, cwd=folder, env={**os.environ, "LD_LIBRARY_PATH": folder},
         )  # fmt: skip
     assert done.returncode == REFUSED and "uid 65534 is no administrator of this daemon" in done.stderr
 
