@@ -75,15 +75,46 @@ class Database(Postgres):
         return {"host": str(self.data), "port": self.port, "user": "postgres", "dbname": "test"}
 
 
-class Bouncer:
+class Between:
+    """A program between libpq's clients and the database, with a folder for its socket and its log."""
+
+    PORT = 6432  # names the socket alone
+
+    def __init__(self, name):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"sp-{name}-", dir="/tmp"))
+        self.process = None
+
+    def socket(self):
+        return self.dir / f".s.PGSQL.{self.PORT}"
+
+    def launch(self, command):
+        with (self.dir / "log").open("wb") as log:
+            self.process = processes.launch(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir)
+        wait_until(f"{command[0]} listens", lambda: self.socket().exists() or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{command[0]} does not start:\n{(self.dir / 'log').read_text()}")
+        return self
+
+    def pid(self):
+        return self.process.pid
+
+    def target(self):
+        return {"host": str(self.dir), "port": self.PORT, "user": "postgres", "dbname": "test"}
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Bouncer(Between):
     """PgBouncer in front of the database, in one of its modes."""
 
     def __init__(self, database, program, mode):
+        super().__init__("bouncer")
         self.program, self.mode = program, mode
         self.version = self.version_of(program)
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-bouncer-", dir="/tmp"))
-        self.process = None
-        self.port = 6432  # names the socket alone
         self._write(database)
 
     @staticmethod
@@ -102,7 +133,7 @@ class Bouncer:
             f"test = host={database.data} port={database.port} dbname=test user=postgres",
             "[pgbouncer]",
             "listen_addr =",
-            f"listen_port = {self.port}",
+            f"listen_port = {self.PORT}",
             f"unix_socket_dir = {self.dir}",
             "auth_type = any",
             f"pool_mode = {self.mode}",
@@ -122,61 +153,18 @@ class Bouncer:
         (self.dir / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
 
     def start(self):
-        log = (self.dir / "log").open("wb")
-        self.process = processes.launch(
-            [self.program, str(self.dir / "pgbouncer.ini")], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.dir
-        )
-        log.close()
-        socket = self.dir / f".s.PGSQL.{self.port}"
-        wait_until("PgBouncer listens", lambda: socket.exists() or self.process.poll() is not None)
-        if self.process.poll() is not None:
-            raise RuntimeError(f"PgBouncer does not start:\n{(self.dir / 'log').read_text()}")
-        return self
-
-    def pid(self):
-        return self.process.pid
-
-    def target(self):
-        return {"host": str(self.dir), "port": self.port, "user": "postgres", "dbname": "test"}
-
-    def close(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        return self.launch([self.program, self.dir / "pgbouncer.ini"])
 
 
-class Relay:
+class Relay(Between):
     """Nothing but copying, between each client and a connection of its own (relay.c)."""
 
-    PORT = 6432  # names the socket alone
-
     def __init__(self, database, build):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-relay-", dir="/tmp"))
+        super().__init__("relay")
         self.command = [build / "tests" / "bench" / "bench-relay", self.socket(), database.data / f".s.PGSQL.{database.port}"]
-        self.process = None
-
-    def socket(self):
-        return self.dir / f".s.PGSQL.{self.PORT}"
 
     def start(self):
-        self.process = processes.launch(list(map(str, self.command)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        wait_until("the relay listens", lambda: self.socket().exists() or self.process.poll() is not None)
-        if self.process.poll() is not None:
-            raise RuntimeError(f"bench-relay ended with {self.process.returncode}")
-        return self
-
-    def pid(self):
-        return self.process.pid
-
-    def target(self):
-        return {"host": str(self.dir), "port": self.PORT, "user": "postgres", "dbname": "test"}
-
-    def close(self):
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(20)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        return self.launch(self.command)
 
 
 class Sidepool(daemon.Daemon):
