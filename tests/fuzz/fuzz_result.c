@@ -238,7 +238,7 @@ static void ask_one(struct asked *a, unsigned how, unsigned copy)
 	if (how == 3 && n_asked == 1) { /* it wants the connection for itself */
 		a->is_copy = copy != 0;
 		a->is_copy_in = copy == 2;
-		a->output.copy = copy == 1;
+		a->output.copy = a->is_copy && !a->is_copy_in; /* as copy_out_handle() has it */
 		(void)pg_call_simple(conn, &a->call, &call_ops, "SELECT 1; COPY t FROM STDIN");
 		return;
 	}
