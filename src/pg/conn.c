@@ -25,6 +25,7 @@ void *pg_conn_owner(const struct pg_conn *conn)
 
 enum {
 	LOOK_AGAIN_MS = 1000,
+	READS_MOST = 4, /* of one connection, before others have their turn: 16 KiB each */
 };
 
 enum pg_conn_state pg_conn_state(const struct pg_conn *conn)
@@ -410,17 +411,24 @@ static void tell_flushed(struct pg_conn *conn)
 		call->ops->on_flushed(call);
 }
 
+static bool may_read_on(const struct pg_conn *conn)
+{
+	return conn->state == PG_CONN_UP && !conn->paused && pg_recv_filled();
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct pg_conn *conn = ((struct pg_poller *)poll->data)->conn;
-	bool alive = true;
+	bool reads = status < 0 || (events & (UV_READABLE | UV_DISCONNECT)), alive;
+	int n = 0;
 
 	if (!conn)
 		return;
-	if (status < 0 || (events & UV_READABLE) || (events & UV_DISCONNECT))
-		alive = PQconsumeInput(conn->pq) && status == 0;
-	if (!pg_calls_pump(conn))
-		return;
+	do {
+		alive = !reads || (PQconsumeInput(conn->pq) && status == 0);
+		if (!pg_calls_pump(conn))
+			return;
+	} while (reads && alive && ++n < READS_MOST && may_read_on(conn));
 	if (!alive || PQstatus(conn->pq) == CONNECTION_BAD) {
 		go_down(conn, PG_FAILURE_NETWORK, PQerrorMessage(conn->pq));
 		return;

@@ -31,6 +31,7 @@ static _Thread_local int corked = -1;
 static _Thread_local int whole = -1;
 static _Thread_local struct part parts[PARTS_MOST];
 static _Thread_local size_t n_parts;
+static _Thread_local bool filled;
 
 void pg_cork(int fd)
 {
@@ -45,6 +46,11 @@ void pg_uncork(void)
 void pg_send_whole(int fd)
 {
 	whole = fd;
+}
+
+bool pg_recv_filled(void)
+{
+	return filled;
 }
 
 static bool is_of(const struct part *p, int fd)
@@ -140,8 +146,12 @@ __attribute__((visibility("default"))) ssize_t send(int fd, const void *data, si
 
 __attribute__((visibility("default"))) ssize_t recv(int fd, void *data, size_t n, int flags)
 {
-	if (fd != corked)
-		return recvfrom(fd, data, n, flags, NULL, NULL);
-	errno = EAGAIN;
-	return -1;
+	ssize_t r = -1;
+
+	if (fd == corked)
+		errno = EAGAIN;
+	else
+		r = recvfrom(fd, data, n, flags, NULL, NULL);
+	filled = r > 0 && (size_t)r == n;
+	return r;
 }

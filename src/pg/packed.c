@@ -147,6 +147,31 @@ size_t pg_packed_bytes_most(const struct pg_result *result)
 	return PQresultMemorySize(result) + rows * columns * LENGTH_BYTES;
 }
 
+/* Most values are short, and for these a call of memcpy() takes longer than what it does. */
+static void copy_value(uint8_t *out, const char *value, size_t n)
+{
+	if (n > 16) {
+		memcpy(out, value, n);
+	} else if (n >= 8) {
+		uint64_t head, tail;
+
+		memcpy(&head, value, 8);
+		memcpy(&tail, value + n - 8, 8);
+		memcpy(out, &head, 8);
+		memcpy(out + n - 8, &tail, 8);
+	} else if (n >= 4) {
+		uint32_t head, tail;
+
+		memcpy(&head, value, 4);
+		memcpy(&tail, value + n - 4, 4);
+		memcpy(out, &head, 4);
+		memcpy(out + n - 4, &tail, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			out[i] = (uint8_t)value[i];
+	}
+}
+
 static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row, int column)
 {
 	int length = PQgetlength(result, row, column);
@@ -157,7 +182,7 @@ static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row
 		return out + LENGTH_BYTES;
 	}
 	memcpy(out, &prefix, LENGTH_BYTES);
-	memcpy(out + LENGTH_BYTES, PQgetvalue(result, row, column), (size_t)length);
+	copy_value(out + LENGTH_BYTES, PQgetvalue(result, row, column), (size_t)length);
 	return out + LENGTH_BYTES + length;
 }
 

@@ -218,6 +218,25 @@ static void test_too_many_are_told_the_truth(void **state)
 	}
 }
 
+static void test_what_fills_the_room_may_be_followed_by_more(void **state)
+{
+	struct pair p = pair_new();
+	char c[4];
+
+	(void)state;
+	assert_int_equal(send(p.theirs, "abcdef", 6, 0), 6);
+	assert_int_equal(recv(p.ours, c, 4, 0), 4);
+	assert_true(pg_recv_filled());
+	assert_int_equal(recv(p.ours, c, 4, 0), 2);
+	assert_false(pg_recv_filled());
+	assert_int_equal(send(p.theirs, "abcd", 4, 0), 4);
+	assert_int_equal(recv(p.ours, c, 4, 0), 4);
+	assert_true(pg_recv_filled());
+	assert_int_equal(recv(p.ours, c, 4, 0), -1);
+	assert_false(pg_recv_filled());
+	pair_free(&p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_the_next_socket_of_that_number_begins_anew),
 		cmocka_unit_test(test_a_broken_socket_says_so),
 		cmocka_unit_test(test_too_many_are_told_the_truth),
+		cmocka_unit_test(test_what_fills_the_room_may_be_followed_by_more),
 	};
 
 	return cmocka_run_group_tests_name("pg_cork", tests, NULL, NULL);
