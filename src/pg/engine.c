@@ -299,7 +299,9 @@ static void arm_cancel_timer(struct pg_backend *b, usec pause)
 {
 	usec left = usec_sub(b->cancel_until, pg_engine_now());
 
-	(void)uv_timer_start(&b->timer->timer, on_cancel_timer, MIN(pause, left) / USEC_PER_MS, 0);
+	/* Rounded up: what is left of a millisecond would be asked for again and again. */
+	(void)uv_timer_start(&b->timer->timer, on_cancel_timer,
+			     (MIN(pause, left) + USEC_PER_MS - 1) / USEC_PER_MS, 0);
 }
 
 static void send_cancel(struct pg_backend *b);

@@ -209,18 +209,27 @@ unsigned rpc_unfinished(const struct rpc *rpc)
 	return rpc->n_requests + rpc->n_leases + submits_unfinished(rpc);
 }
 
+/* Each is looked for anew: with a stream end the fetches that wait for it. */
+static struct request *not_cancelled(const struct client *c)
+{
+	struct request *r;
+
+	TAILQ_FOREACH (r, &c->requests, link)
+		if (!r->cancelled)
+			return r;
+	return NULL;
+}
+
 void rpc_abort(struct rpc *rpc)
 {
 	struct client *c;
-	struct request *r, *next;
+	struct request *r;
 	struct rpc_lease *l, *next_lease;
 
 	submits_abort(rpc);
 	TAILQ_FOREACH (c, &rpc->clients, link) {
-		for (r = TAILQ_FIRST(&c->requests); r; r = next) {
-			next = TAILQ_NEXT(r, link);
+		while ((r = not_cancelled(c)))
 			request_cancel(r);
-		}
 		for (l = TAILQ_FIRST(&c->leases); l; l = next_lease) {
 			next_lease = TAILQ_NEXT(l, link);
 			if (l->held)

@@ -33,8 +33,9 @@
 enum {
 	BUDGET = 3,
 	STEPS_MOST = 400,
-	KIND_TURNS = 600, /* a tenth of a second each */
-	OWN_CONFIG = 16,  /* one input in so many */
+	KIND_MOST_US = 60000000,
+	KIND_STEP_US = 100000,
+	OWN_CONFIG = 16, /* one input in so many */
 };
 
 static const char config_text[] = "[sidepool]\n"
@@ -181,12 +182,16 @@ static void settle(void)
 
 static void be_kind(void)
 {
+	uint64_t step_us = KIND_STEP_US;
+
 	fake_set_door(FAKE_DOOR_OPEN);
-	for (int i = 0; i < KIND_TURNS && !stage_is_over() && clients_wait(); i++) {
+	for (uint64_t us = 0; us < KIND_MOST_US && !stage_is_over() && clients_wait();
+	     us += step_us) {
 		(void)fake_serve_all();
 		(void)stage_work();
-		stage_pass(100000);
+		stage_pass(step_us);
 		settle();
+		step_us += step_us / 8; /* who waits long waits for a timeout of seconds */
 	}
 	check(stage_is_over() || !clients_wait());
 }
