@@ -88,7 +88,7 @@ static void write_insert(struct making *k, char *text)
 		(void)snprintf(text, TEXT_BYTES, "SELECT n");
 		return;
 	}
-	(void)snprintf(text, TEXT_BYTES, "INSERT %u", ++last_write);
+	(void)snprintf(text, TEXT_BYTES, "INSERT %u.", ++last_write);
 	k->write = (int)last_write;
 }
 

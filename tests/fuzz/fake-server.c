@@ -6,7 +6,7 @@
  * error everything up to the next Sync comes back as aborted.
  *
  * The server keeps what a transaction has written apart until it commits: at the Sync, or by
- * COMMIT. Only "INSERT n" writes.
+ * COMMIT. Only "INSERT n." writes; the dot tells it from a longer number that was cut.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +88,7 @@ static bool begins(const char *sql, const char *with)
 static const char *carry_out(struct pg_conn *c, const char *sql)
 {
 	unsigned n;
+	char dot;
 
 	if (begins(sql, "BEGIN"))
 		c->transaction = PQTRANS_INTRANS;
@@ -95,7 +96,7 @@ static const char *carry_out(struct pg_conn *c, const char *sql)
 		commit(c);
 	else if (begins(sql, "ROLLBACK"))
 		roll_back(c);
-	else if (sscanf(sql, "INSERT %u", &n) == 1 && n < FAKE_WRITES_N) {
+	else if (sscanf(sql, "INSERT %u%c", &n, &dot) == 2 && dot == '.' && n < FAKE_WRITES_N) {
 		fake_seen[n]++;
 		c->pending[n]++;
 		return "INSERT 0 1";
