@@ -72,16 +72,19 @@ static int send_probe(const char *path)
 bool stuck_check(struct stuck *s, int listener, const char *path)
 {
 	uint64_t accepted, failed;
+	bool ends;
 
 	if (!read_counters(listener, &accepted, &failed))
 		return false;
 	if (s->probe >= 0 && accepted == s->accepted)
 		return ++s->n_waited >= STUCK_CHECKS;
+	ends = s->probe >= 0;
 	stuck_deinit(s);
 	s->n_waited = 0;
-	s->suspected = failed != s->failed || (s->suspected && accepted == s->accepted);
+	s->suspected = failed > s->failed || (s->suspected && accepted == s->accepted);
 	s->accepted = accepted;
-	s->failed = failed;
+	s->failed = failed +
+		    ends; /* that one leaves is counted among what fails, and so it is of ours */
 	if (s->suspected)
 		s->probe = send_probe(path);
 	return false;

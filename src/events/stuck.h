@@ -17,7 +17,7 @@ enum {
 
 struct stuck {
 	uint64_t accepted; /* libnng's counters, as last seen */
-	uint64_t failed;
+	uint64_t failed;   /* and with it that our own probe leaves */
 	bool suspected;    /* something failed, and nothing has been accepted since */
 	unsigned n_waited; /* checks in which the probe was not accepted */
 	int probe;         /* while it is suspected: a subscriber of our own; -1: none */
