@@ -399,9 +399,10 @@ static bool pump_copy_out(struct pg_conn *conn, struct pg_answer *a)
 }
 
 /* Consumes the result. */
-static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
+static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *result,
+			ExecStatusType status)
 {
-	switch (PQresultStatus(result)) {
+	switch (status) {
 #ifdef LIBPQ_HAS_CHUNK_MODE
 	case PGRES_TUPLES_CHUNK:
 		take_rows(a, result);
@@ -462,6 +463,7 @@ static void end_simple(struct pg_conn *conn)
 static bool pump_one(struct pg_conn *conn)
 {
 	struct pg_answer *a = head_of(conn);
+	ExecStatusType status;
 	PGresult *result;
 
 	if (!a || conn->paused)
@@ -472,7 +474,8 @@ static bool pump_one(struct pg_conn *conn)
 	if (a->copy == PG_COPY_IN || PQisBusy(conn->pq))
 		return false;
 	result = PQgetResult(conn->pq);
-	if (result && PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
+	status = PQresultStatus(result);
+	if (result && status == PGRES_PIPELINE_SYNC) {
 		PQclear(result);
 		if (a->kind != PG_ANSWER_SYNC)
 			return false; /* libpq and we count differently: PQstatus() will tell */
@@ -483,7 +486,7 @@ static bool pump_one(struct pg_conn *conn)
 		/* The owner may add calls meanwhile, and the ring may move. */
 		struct pg_answer copy = *a;
 
-		take_result(conn, &copy, result);
+		take_result(conn, &copy, result, status);
 		a = head_of(conn);
 		if (a) {
 			a->prepared = copy.prepared;

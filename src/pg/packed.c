@@ -15,6 +15,7 @@
 
 #include "pg/conn.h"
 #include "pg/text.h"
+#include "util/buf.h"
 #include "util/error.h"
 
 enum {
@@ -140,13 +141,6 @@ void pg_params_deinit(struct pg_params *p)
 	p->memory = NULL;
 }
 
-size_t pg_packed_bytes_most(const struct pg_result *result)
-{
-	size_t rows = (size_t)PQntuples(result), columns = (size_t)PQnfields(result);
-
-	return PQresultMemorySize(result) + rows * columns * LENGTH_BYTES;
-}
-
 /* Most values are short, and for these a call of memcpy() takes longer than what it does. */
 static void copy_value(uint8_t *out, const char *value, size_t n)
 {
@@ -186,12 +180,18 @@ static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row
 	return out + LENGTH_BYTES + length;
 }
 
-uint8_t *pg_pack_rows(uint8_t *out, const struct pg_result *result)
+int pg_pack_rows(struct buf *out, const struct pg_result *result)
 {
 	int rows = PQntuples(result), columns = PQnfields(result);
+	/* libpq tells at once what it has for them: to add up the values takes as long as to copy them. */
+	size_t most = PQresultMemorySize(result) + (size_t)rows * (size_t)columns * LENGTH_BYTES;
+	uint8_t *from = buf_reserve(out, most), *at = from;
 
+	if (!from)
+		return err_raise(-ENOMEM);
 	for (int row = 0; row < rows; row++)
 		for (int column = 0; column < columns; column++)
-			out = pack_value(out, result, row, column);
-	return out;
+			at = pack_value(at, result, row, column);
+	buf_added(out, (size_t)(at - from));
+	return rows;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct pg_result; /* libpq's PGresult */
 struct pg_statement;
 
@@ -35,11 +36,5 @@ void pg_params_next(struct pg_params *p);
 
 void pg_params_deinit(struct pg_params *p);
 
-/*
- * What the rows of `result` take at most when packed: all that libpq has for them, which is told at
- * once, where to add up the values takes as long as to copy them.
- */
-size_t pg_packed_bytes_most(const struct pg_result *result);
-
-/* Packs all rows of `result` to `out`, which has room for pg_packed_bytes_most(). Returns the end. */
-uint8_t *pg_pack_rows(uint8_t *out, const struct pg_result *result);
+/* Appends all rows of `result`. Returns how many they are, or -ENOMEM with `out` unharmed. */
+int pg_pack_rows(struct buf *out, const struct pg_result *result);

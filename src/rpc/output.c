@@ -193,22 +193,20 @@ static void open_result(struct output *o, const struct output_statement *s)
 
 void output_rows(struct output *o, const struct output_statement *s, const struct pg_result *rows)
 {
-	size_t n;
-	uint8_t *at;
+	size_t before = buf_len(&o->rows);
+	int n;
 
 	if (o->copy) /* it has no rows: who sends some ahead of its data is no PostgreSQL */
 		return;
 	open_result(o, s);
 	tell_columns(o, s, rows);
-	at = buf_reserve(&o->rows, pg_packed_bytes_most(rows));
-	if (!at) {
+	n = pg_pack_rows(&o->rows, rows);
+	if (n < 0) {
 		o->out_of_memory = true;
 		return;
 	}
-	n = (size_t)(pg_pack_rows(at, rows) - at);
-	buf_added(&o->rows, n);
-	o->row_count += (uint32_t)pg_result_n_rows(rows);
-	o->bytes_total += n;
+	o->row_count += (uint32_t)n;
+	o->bytes_total += buf_len(&o->rows) - before;
 }
 
 /* libpq's longest is as long. */
