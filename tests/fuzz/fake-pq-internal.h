@@ -54,7 +54,7 @@ struct pg_conn {
 	int pid;
 	enum fake_door door;
 	bool connected, lost, told_lost, pipeline, blocked, aborted, cancelled, raised;
-	bool in_copy_in;
+	bool in_copy_in, read_only;
 	PGTransactionStatusType transaction; /* as the server has it */
 	char error[96];
 	char prepared[64][40]; /* names and texts, the latest win */

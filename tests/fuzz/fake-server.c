@@ -70,6 +70,7 @@ static void roll_back(struct pg_conn *c)
 {
 	memset(c->pending, 0, sizeof(c->pending));
 	c->transaction = PQTRANS_IDLE;
+	c->read_only = false;
 }
 
 static void commit(struct pg_conn *c)
@@ -90,9 +91,10 @@ static const char *carry_out(struct pg_conn *c, const char *sql)
 	unsigned n;
 	char dot;
 
-	if (begins(sql, "BEGIN"))
+	if (begins(sql, "BEGIN")) {
 		c->transaction = PQTRANS_INTRANS;
-	else if (begins(sql, "COMMIT"))
+		c->read_only = begins(sql, "BEGIN READ ONLY");
+	} else if (begins(sql, "COMMIT"))
 		commit(c);
 	else if (begins(sql, "ROLLBACK"))
 		roll_back(c);
@@ -141,21 +143,25 @@ static void tell_rows(struct pg_conn *c, const char *sql, unsigned n)
 	(void)fake_tell(c, r);
 }
 
+static void fail_with(struct pg_conn *c, PGresult *error)
+{
+	(void)fake_tell(c, error);
+	memset(c->pending, 0, sizeof(c->pending));
+	if (c->transaction != PQTRANS_IDLE)
+		c->transaction = PQTRANS_INERROR;
+	c->cancelled = false;
+}
+
 void fake_fail(struct pg_conn *c, bool is_fatal, unsigned n)
 {
 	static const char *const states[] = {
 		"22012", "57014", "40001", "0A000", "25P02", "53100"
 	};
 
-	(void)fake_tell(c,
-			is_fatal ? error_new("57P01", "FATAL", "terminating connection")
-				 : error_new(c->cancelled ? "57014" : states[n % 6], "ERROR",
-					     n % 6 == 3 ? "cached plan must not change result type"
-							: "it failed"));
-	memset(c->pending, 0, sizeof(c->pending));
-	if (c->transaction != PQTRANS_IDLE)
-		c->transaction = PQTRANS_INERROR;
-	c->cancelled = false;
+	fail_with(c, is_fatal ? error_new("57P01", "FATAL", "terminating connection")
+			      : error_new(c->cancelled ? "57014" : states[n % 6], "ERROR",
+					  n % 6 == 3 ? "cached plan must not change result type"
+						     : "it failed"));
 }
 
 static void lose(struct pg_conn *c)
@@ -245,6 +251,9 @@ static void answer_statement(struct pg_conn *c, struct question *q, unsigned n)
 	} else if (c->transaction == PQTRANS_INERROR && !begins(q->sql, "ROLLBACK") &&
 		   !begins(q->sql, "COMMIT")) {
 		fake_fail(c, false, 4);
+		c->aborted = true;
+	} else if (c->read_only && begins(q->sql, "INSERT")) {
+		fail_with(c, error_new("25006", "ERROR", "it is read-only"));
 		c->aborted = true;
 	} else {
 		tag = end_or_carry_out(c, q->sql);
