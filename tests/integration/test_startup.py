@@ -114,6 +114,7 @@ def test_prismas_parameters_and_the_names_of_others_are_taken(pg, make_daemon):
         assert w.status().pools[0].max_size == 4
 
 
+@pytest.mark.no_memcheck("the command line is valgrind's own, which nobody can write over")
 def test_the_password_is_seen_nowhere(pg, make_daemon):
     pg.sql("DROP ROLE IF EXISTS keeper; CREATE ROLE keeper LOGIN PASSWORD 'sup3rs3cret'")
     daemon = make_daemon(pg.tcp_url("keeper", password="sup3rs3cret"))
