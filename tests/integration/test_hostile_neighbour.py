@@ -106,7 +106,11 @@ def test_the_others_hardly_wait(daemon, attack):
         assert quantile(beside, 0.99) <= BAR * quantile(alone, 0.99) + SPARE_S or SANITIZED
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
+# Those of one application wait in line: behind hundreds, in a daemon that is fifty times slower, it takes ten minutes.
+IN_LINE = pytest.param("unread_answers", marks=pytest.mark.no_memcheck("each of 1,500 queries waits behind hundreds"))
+
+
+@pytest.mark.parametrize("attack", [IN_LINE if attack == "unread_answers" else attack for attack in ATTACKS])
 def test_the_others_lose_nothing(daemon, pg, attack):
     with Wire(daemon.socket) as victim, Wire(daemon.socket) as holder:
         times(victim, 200)
