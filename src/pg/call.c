@@ -237,7 +237,9 @@ int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_c
 		return err_forward(broken(conn));
 	pg_conn_flush(conn);
 	return err_forward(pg_answers_push(
-		conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE, .call = call }));
+		conn, (struct pg_answer){ .kind = PG_ANSWER_SIMPLE,
+					  .tags_most = (uint32_t)MIN(strlen(sql) + 1, UINT32_MAX),
+					  .call = call }));
 }
 
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n)
@@ -317,8 +319,8 @@ static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *r
 		if (a->call->ops->on_complete)
 			a->call->ops->on_complete(a->call, a->tag, a->set,
 						  last && !*PQcmdStatus(result) ? last : result);
-		if (a->kind == PG_ANSWER_SIMPLE)
-			a->tag++;
+		if (a->kind == PG_ANSWER_SIMPLE && ++a->tag > a->tags_most)
+			garbled(conn); /* who sends results without end is no PostgreSQL */
 	}
 	PQclear(last);
 }
