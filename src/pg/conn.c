@@ -413,7 +413,7 @@ static void tell_flushed(struct pg_conn *conn)
 
 static bool may_read_on(const struct pg_conn *conn)
 {
-	return conn->state == PG_CONN_UP && !conn->paused && pg_recv_filled();
+	return conn->state == PG_CONN_UP && !conn->paused && !conn->broken && pg_recv_filled();
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
