@@ -83,8 +83,8 @@ bool stuck_check(struct stuck *s, int listener, const char *path)
 	s->n_waited = 0;
 	s->suspected = failed > s->failed || (s->suspected && accepted == s->accepted);
 	s->accepted = accepted;
-	s->failed = failed +
-		    ends; /* that one leaves is counted among what fails, and so it is of ours */
+	/* libnng counts it as a failure when a subscriber leaves, and so when the probe does. */
+	s->failed = failed + ends;
 	if (s->suspected)
 		s->probe = send_probe(path);
 	return false;

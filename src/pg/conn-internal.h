@@ -40,7 +40,7 @@ struct pg_answer {
 	bool begun; /* it is the head, and libpq was told how to deliver it */
 	uint32_t tag;
 	uint32_t set;
-	uint32_t tags_most;           /* PG_ANSWER_SIMPLE: more than its text can have */
+	uint32_t tags_most;           /* PG_ANSWER_SIMPLE: no text has more statements than bytes */
 	struct pg_call *call;         /* borrowed; NULL: the connection's own */
 	struct pg_prepared *prepared; /* borrowed: PG_ANSWER_PREPARE */
 };

@@ -141,29 +141,25 @@ void pg_params_deinit(struct pg_params *p)
 	p->memory = NULL;
 }
 
+/* The first and the last `part` of `n` bytes, which may be some of them twice. */
+static inline void copy_ends(uint8_t *out, const char *value, size_t n, size_t part)
+{
+	memcpy(out, value, part);
+	memcpy(out + n - part, value + n - part, part);
+}
+
 /* Most values are short, and for these a call of memcpy() takes longer than what it does. */
 static void copy_value(uint8_t *out, const char *value, size_t n)
 {
-	if (n > 16) {
+	if (n > 16)
 		memcpy(out, value, n);
-	} else if (n >= 8) {
-		uint64_t head, tail;
-
-		memcpy(&head, value, 8);
-		memcpy(&tail, value + n - 8, 8);
-		memcpy(out, &head, 8);
-		memcpy(out + n - 8, &tail, 8);
-	} else if (n >= 4) {
-		uint32_t head, tail;
-
-		memcpy(&head, value, 4);
-		memcpy(&tail, value + n - 4, 4);
-		memcpy(out, &head, 4);
-		memcpy(out + n - 4, &tail, 4);
-	} else {
+	else if (n >= 8)
+		copy_ends(out, value, n, 8);
+	else if (n >= 4)
+		copy_ends(out, value, n, 4);
+	else
 		for (size_t i = 0; i < n; i++)
 			out[i] = (uint8_t)value[i];
-	}
 }
 
 static uint8_t *pack_value(uint8_t *out, const struct pg_result *result, int row, int column)

@@ -35,6 +35,7 @@ enum {
 	LIE_HUGE = 1,
 	HUGE_BYTES = 20000, /* more than libpq has room for at first */
 	ALLOCATION_MOST_BYTES = 1 << 18,
+	TAGS_MOST = 32, /* no text here is longer */
 	OUTGOING_BYTES = 8192,
 	AGAIN = 0, /* in place of a type: the last message many times */
 	NO_HANDSHAKE = 0x80,
@@ -145,6 +146,7 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
 	struct asked *a = container_of(call, struct asked, call);
 	struct output_statement s = statement_of(tag, set);
 
+	check(tag <= TAGS_MOST);
 	if (a->dropping)
 		return;
 	output_complete(&a->output, &s, result);

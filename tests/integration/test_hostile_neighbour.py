@@ -106,7 +106,7 @@ def test_the_others_hardly_wait(daemon, attack):
         assert quantile(beside, 0.99) <= BAR * quantile(alone, 0.99) + SPARE_S or SANITIZED
 
 
-# Those of one application wait in line: behind hundreds, in a daemon that is fifty times slower, it takes ten minutes.
+# Those of one application wait in line: behind hundreds, in a daemon under valgrind, it was not done after six minutes.
 IN_LINE = pytest.param("unread_answers", marks=pytest.mark.no_memcheck("each of 1,500 queries waits behind hundreds"))
 
 

@@ -289,7 +289,7 @@ static int count_fds(void)
 static void test_who_leaves_before_the_greeting_costs_nothing(void **state)
 {
 	struct fixture *f = *state;
-	int fds;
+	int fds, quiet = 0;
 
 	start(f);
 	(void)close(subscribe(f)); /* what libnng needs for its first is there */
@@ -300,8 +300,10 @@ static void test_who_leaves_before_the_greeting_costs_nothing(void **state)
 	}
 	(void)close(subscribe(f));
 	/* Hangs, which fails the test, if one of them is kept, or if it looks after them for ever. */
-	for (int quiet = 0; quiet<3; quiet = count_fds()> fds ? 0 : quiet + 1)
+	while (quiet < 3) {
 		assert_false(tend(f));
+		quiet = count_fds() <= fds ? quiet + 1 : 0;
+	}
 }
 
 static void test_a_listener_that_works_is_left_alone(void **state)
