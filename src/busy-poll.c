@@ -12,8 +12,9 @@ static void on_idle(uv_idle_t *idle)
 }
 
 /*
- * A wait that was slept through took the waking up as well, as much again, which it would not take
- * if it were polled for.
+ * A wait that was slept through took the waking up as well, as much again or twice as much, which it
+ * would not take if it were polled for. busy_poll must be that far above what is usual, or else the
+ * loop sleeps because it has slept (tests/bench/NOTES.md has the figures).
  */
 static void learn(struct busy_poll *b, usec now)
 {

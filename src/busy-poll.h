@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Between a question and its answer the daemon waits twice, some 20 us each: for PostgreSQL, and
- * for the client's next question. To sleep and be woken takes longer than that on a machine that
- * has nothing else to do, and at one client it is half of the time. So while answers keep coming
+ * Between a question and its answer the daemon waits twice, some 20 to 60 us each: for PostgreSQL,
+ * and for the client's next question. To sleep and be woken takes longer than that on a machine
+ * that has nothing else to do, and at one client it is half of the time. So while answers keep coming
  * soon, the loop looks again instead of sleeping, for busy_poll at the most, and gives the processor
  * to whoever wants it each time it has looked.
  */
