@@ -18,6 +18,7 @@
 
 struct pg_backend;
 struct pg_engine;
+struct pg_parameters;
 struct pg_pool;
 struct pg_task;
 struct pg_texts;
@@ -84,8 +85,8 @@ bool pg_pool_hides(const struct pg_pool *pool);
 const char *pg_pool_hidden(const struct pg_pool *pool);
 /* Whether probe_sql can be added to others' transactions there without doing harm. */
 bool pg_pool_runs_probe(const struct pg_pool *pool);
-/* A setting that the server reported at the last connect, or NULL. */
-const char *pg_pool_parameter(const struct pg_pool *pool, const char *name);
+/* What the server reported at the last connect. */
+const struct pg_parameters *pg_pool_parameters(const struct pg_pool *pool);
 
 /* Microseconds on the monotonic clock. */
 usec pg_engine_now(void);

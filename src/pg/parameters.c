@@ -38,14 +38,6 @@ void pg_parameters_take(struct pg_parameters *p, const struct pg_conn *conn)
 	}
 }
 
-const char *pg_parameters_get(const struct pg_parameters *p, const char *name)
-{
-	for (size_t i = 0; i < PG_PARAMETERS_N; i++)
-		if (!strcmp(names[i], name))
-			return p->values[i][0] ? p->values[i] : NULL;
-	return NULL;
-}
-
 bool pg_parameters_differ(const struct pg_parameters *p, const struct pg_conn *conn)
 {
 	for (size_t i = 0; i < PG_PARAMETERS_N; i++) {

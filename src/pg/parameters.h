@@ -23,9 +23,6 @@ struct pg_parameters {
 const char *pg_parameter_name(size_t i);
 void pg_parameters_take(struct pg_parameters *p, const struct pg_conn *conn);
 
-/* NULL: not reported. */
-const char *pg_parameters_get(const struct pg_parameters *p, const char *name);
-
 /*
  * Whether the connection reports something else by now; application_name, which is ours to set,
  * does not count.

@@ -164,9 +164,9 @@ bool pg_pool_runs_probe(const struct pg_pool *p)
 	return p->runs_probe;
 }
 
-const char *pg_pool_parameter(const struct pg_pool *p, const char *name)
+const struct pg_parameters *pg_pool_parameters(const struct pg_pool *p)
 {
-	return pg_parameters_get(&p->parameters, name);
+	return &p->parameters;
 }
 
 void pg_pool_gone(struct pg_pool *p)

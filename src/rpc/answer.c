@@ -174,6 +174,16 @@ void request_reply(struct request *r, Sidepool__V1__Response *response)
 	request_unhold(r);
 }
 
+void request_reply_packed(struct request *r, uint32_t field, const void *packed, size_t n)
+{
+	uint8_t *at = sp_reply_begin(r->conn, &r->id, pb_head_bytes(field, n) + n);
+
+	r->state = REQUEST_ENDED;
+	if (at)
+		sp_reply_end(r->conn, (size_t)(pb_bytes(at, field, packed, n) - at));
+	sent(r);
+}
+
 void request_fail_with(struct request *r, const struct failure *f)
 {
 	request_set_failure(r, f);

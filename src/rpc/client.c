@@ -70,8 +70,10 @@ void client_match(struct client *c)
 	client_facts(c, &facts);
 	c->config = config_match(c->rpc->config, &facts);
 	share = share_of(c->config);
-	(void)snprintf(c->name, sizeof(c->name), is_impostor(c) ? "%.50s (not proved)" : "%s",
-		       c->declared);
+	if (is_impostor(c))
+		(void)snprintf(c->name, sizeof(c->name), "%.50s (not proved)", c->declared);
+	else
+		memcpy(c->name, c->declared, sizeof(c->name));
 	name = c->config == &c->rpc->config->other ? c->name : c->config->pattern;
 	if (application_get(c->rpc->core, name, &share, &app) != 0)
 		app = application_ref(c->rpc->fallback);

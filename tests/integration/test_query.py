@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Plain queries: what goes in comes out, and what must not run does not."""
+import re
 import struct
 
 import pytest
@@ -188,14 +189,21 @@ def test_a_changed_table_does_not_break_a_prepared_statement(wire):
         assert [c.name for c in wire.query("SELECT * FROM shape").results[0].columns] == ["a", "b"]
 
 
-def test_hello_tells_limits_pools_and_parameters(wire):
+@pytest.mark.settings({"sidepool": {"max_message_bytes": "32MiB", "max_chunk_bytes": "128KiB", "idempotency_ttl": "90s"}})
+def test_hello_tells_limits_pools_and_parameters(wire, pg):
     request = Request()
     request.hello.min_version = request.hello.max_version = 1
     request.hello.application_name = "reporter"
     wire.query("SELECT 1")
     hello = wire.call(request).hello
     assert (hello.version, hello.application, list(hello.pools)) == (1, "reporter", ["main"])
-    assert {p.name: p.value for p in hello.parameters}["server_encoding"] == "UTF8"
+    assert (hello.max_message_bytes, hello.max_chunk_bytes, hello.idempotency_ms) == (32 << 20, 128 << 10, 90000)
+    assert list(hello.features) == ["listen", "submit"] and hello.events_url.startswith("ipc:///")
+    assert hello.instance_id != 0 and re.fullmatch(r"\d+\.\d+\.\d+", hello.daemon_version)
+    reported = {p.name: p.value for p in hello.parameters}
+    assert len(reported) == len(hello.parameters) and reported.keys() >= {"server_version", "TimeZone", "DateStyle"}
+    for name, value in reported.items():
+        assert pg.sql(f"SHOW {name}") == [(value,)]
     request.hello.min_version = 2
     request.hello.max_version = 3
     with pytest.raises(Failed) as e:
