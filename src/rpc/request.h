@@ -149,11 +149,9 @@ void request_answer(struct request *r);
 
 /* Answers with one message, or with nothing but success (NULL), and lets the request go. */
 void request_reply(struct request *r, Sidepool__V1__Response *response);
-
 /* The same with the one field of the Response, which is packed already and copied. */
 void request_reply_packed(struct request *r, uint32_t field, const void *packed, size_t n);
-
-/* Answers with an error, and lets the request go. */
+/* The same with an error. */
 void request_fail(struct request *r, enum sidepool_error_code code, const char *format, ...)
 	printf_like(3, 4);
 void request_fail_draining(struct request *r);
