@@ -108,12 +108,14 @@ struct rpc {
 	uint64_t random;
 	usec started;
 	bool draining;
+	bool stopped;           /* the engine is about to be freed: nothing is begun any more */
 	struct request *reload; /* borrowed: it waits for the end of a reload; NULL: none */
 
 	struct rpc_pool *pools; /* owned */
 	size_t n_pools;
-	struct pg_texts *texts;    /* owned */
-	struct pg_text *xact_text; /* one reference: settle_sql() */
+	struct pg_texts *texts;               /* owned */
+	struct pg_text *xact_text;            /* one reference: settle_sql() */
+	TAILQ_HEAD(, settlement) settlements; /* borrowed: each has its request */
 	TAILQ_HEAD(, client) clients;
 	unsigned n_clients;
 	struct facts_known known;     /* of who connected last */

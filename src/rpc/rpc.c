@@ -72,6 +72,7 @@ int rpc_new(struct rpc **ret_rpc, const struct rpc_input *input)
 	rpc->random = input->seed;
 	rpc->started = rpc_now();
 	TAILQ_INIT(&rpc->clients);
+	TAILQ_INIT(&rpc->settlements);
 	TAILQ_INIT(&rpc->spare);
 	r = set_up(rpc, input);
 	if (r < 0) {
@@ -242,6 +243,7 @@ void rpc_stop(struct rpc *rpc)
 {
 	if (!rpc)
 		return;
+	settle_stop(rpc);
 	submits_stop(rpc);
 	listening_stop(rpc);
 	watching_stop(rpc);

@@ -43,6 +43,7 @@ struct settlement {
 	bool same_timeline;
 	bool same_run; /* no crash since: the id is still the transaction's own */
 	unsigned tries;
+	TAILQ_ENTRY(settlement) link; /* rpc::settlements */
 };
 
 static struct xact *xact_of(struct request *r)
@@ -83,8 +84,9 @@ bool settle_can(struct request *r)
 {
 	const struct failure *f = &r->failure;
 
-	if (f->code != SIDEPOOL_E_CONNECTION_LOST || f->outcome != FAILURE_UNKNOWN || r->stream ||
-	    r->is_simple || !request_commits(r) || (r->abandoned && !r->idempotency))
+	if (r->rpc->stopped || f->code != SIDEPOOL_E_CONNECTION_LOST ||
+	    f->outcome != FAILURE_UNKNOWN || r->stream || r->is_simple || !request_commits(r) ||
+	    (r->abandoned && !r->idempotency))
 		return false;
 	r->xact = *xact_of(r);
 	return *r->xact.id != '\0';
@@ -148,6 +150,7 @@ static void let_go(struct settlement *s)
 	struct request *r = s->r;
 
 	r->settlement = NULL;
+	TAILQ_REMOVE(&r->rpc->settlements, s, link);
 	free(s);
 	request_unhold(r);
 }
@@ -280,6 +283,7 @@ void settle_begin(struct request *r)
 	write_sql(s, &r->xact);
 	s->r = r;
 	r->settlement = s;
+	TAILQ_INSERT_TAIL(&r->rpc->settlements, s, link);
 	s->ticket = (struct ticket){
 		.pool = pg_pool_core(r->pool->pg),
 		.app = r->client ? r->client->application : r->rpc->fallback,
@@ -291,4 +295,18 @@ void settle_begin(struct request *r)
 	s->task.exclusive = true;
 	s->task.application = "sidepool";
 	pg_task_submit(r->rpc->engine, &s->task);
+}
+
+void settle_stop(struct rpc *rpc)
+{
+	struct settlement *s, *next;
+
+	rpc->stopped = true;
+	for (s = TAILQ_FIRST(&rpc->settlements); s; s = next) {
+		next = TAILQ_NEXT(s, link);
+		if (!pg_task_withdraw(rpc->engine, &s->task))
+			continue; /* it is on a connection, and ends with that */
+		conclude(s);
+		let_go(s);
+	}
 }

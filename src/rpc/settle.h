@@ -9,6 +9,7 @@
 
 struct pg_result;
 struct request;
+struct rpc;
 struct settlement;
 
 /* A transaction as PostgreSQL knows it; ids of one timeline mean nothing on another. */
@@ -38,6 +39,9 @@ bool settle_can(struct request *r);
  * cannot be found out by its deadline stays unknown.
  */
 void settle_begin(struct request *r);
+
+/* What waits for a connection stays unknown, and nothing more is begun: the engine is about to be freed. */
+void settle_stop(struct rpc *rpc);
 
 /* What settle_ask() asks. */
 const char *settle_sql(void);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What became of a COMMIT whose answer was lost: found out on another connection where the transaction's id is known."""
+import signal
+
 import pytest
 from lib.cut import Cut
 from lib.postgres import Postgres
@@ -136,6 +138,23 @@ def test_a_client_that_leaves_meanwhile_disturbs_nobody(cut, pg, make_daemon):
             cut.arm("server", COMMITTED)
             wire.send(wire.query_request("COMMIT", lease=lease))
         assert other.values("SELECT 1") == [("1",)]
+
+
+def test_a_commit_under_way_when_the_daemon_ends_leaves_nothing_behind(pg, make_daemon):
+    """With a key it would be found out also for a client that left; at the end nobody can be asked any more."""
+    pg.sql(
+        "CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';"
+        "CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON effect DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()"
+    )
+    daemon = make_daemon(pg.url())
+    with pg.connect() as holder, Wire(daemon.socket) as wire:
+        holder.execute("SELECT pg_advisory_lock(1)")
+        wire.query("SELECT 1")
+        wire.send(wire.query_request(INSERT, acquire=True, begin=True, finish=COMMIT, key=b"once"))
+        wait_until("it waits", lambda: pg.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == [(1,)])
+        daemon.signal(signal.SIGTERM)
+        wait_until("it stops", lambda: "stopping: " in daemon.log())
+        assert daemon.stop() == 0 and "a second signal" in daemon.log()
 
 
 def test_an_id_that_was_given_again_after_a_crash_tells_nothing(make_daemon):
