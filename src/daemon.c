@@ -50,6 +50,10 @@ enum daemon_state {
 	DAEMON_STOPPED,
 };
 
+enum {
+	LAST_WAIT_US = 2 * USEC_PER_SEC, /* for what other threads are at, when all else is done */
+};
+
 struct daemon {
 	uv_loop_t loop;
 	enum daemon_state state;
@@ -185,8 +189,8 @@ static void drain(void *userdata)
 	if (d->state != DAEMON_RUNNING)
 		return;
 	d->state = DAEMON_DRAINING;
-	service_stopping(&d->service,
-			 d->config->shutdown_timeout_us + 2 * d->config->cancel_timeout_us);
+	service_stopping(&d->service, d->config->shutdown_timeout_us +
+					      2 * d->config->cancel_timeout_us + LAST_WAIT_US);
 	log_notice(LOG_FIELDS(log_uint("UNFINISHED", rpc_unfinished(d->rpc))),
 		   "stopping: %u requests and leases are unfinished", rpc_unfinished(d->rpc));
 	sp_server_stop_listening(d->server);
@@ -535,6 +539,35 @@ static void close_own(struct daemon *d)
 	reloading_deinit(&d->reloading);
 }
 
+static void on_last_wait(uv_timer_t *timer)
+{
+	uv_stop(timer->loop);
+}
+
+/*
+ * What was closed is gone after a turn or two. But a cancel request and the look-up of a host last for
+ * as long as nobody answers; where they have a thread (libpq before 17) libuv waits for it even in
+ * exit().
+ */
+static void run_out(struct daemon *d)
+{
+	uv_timer_t last;
+
+	uv_update_time(&d->loop);
+	(void)uv_timer_init(&d->loop, &last);
+	(void)uv_timer_start(&last, on_last_wait, LAST_WAIT_US / USEC_PER_MS, 0);
+	uv_unref((uv_handle_t *)&last);
+	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	if (uv_loop_alive(&d->loop)) {
+		log_warning(
+			LOG_NO_FIELDS,
+			"leaving while a cancel request, or the look-up of a host, has no answer");
+		_exit(d->exit_status);
+	}
+	uv_close((uv_handle_t *)&last, NULL);
+	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+}
+
 struct daemon *daemon_free(struct daemon *d)
 {
 	if (!d)
@@ -543,7 +576,7 @@ struct daemon *daemon_free(struct daemon *d)
 	rpc_stop(d->rpc);
 	d->engine = pg_engine_free(d->engine);
 	close_own(d);
-	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	run_out(d);
 	d->rpc = rpc_free(d->rpc);
 	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&d->loop);

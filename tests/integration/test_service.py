@@ -5,9 +5,10 @@ import subprocess
 import threading
 
 import pytest
+from lib.cut import Cut
 from lib.daemon import BINARY, Daemon, listening
 from lib.wait import wait_until
-from lib.wire import Failed, Wire, rows
+from lib.wire import CODES, Failed, Wire, rows
 
 
 @pytest.mark.fast
@@ -72,6 +73,22 @@ def test_a_second_signal_ends_it_at_once(daemon, pg):
         wait_until("it stops", lambda: "STOPPING=1" in daemon.notify.lines())
         daemon.signal(signal.SIGTERM)
         assert daemon.wait() == 0
+
+
+@pytest.mark.fast
+def test_it_leaves_also_when_a_cancel_request_is_never_answered(pg, make_daemon):
+    """As where the network to PostgreSQL is down: libpq would wait for as long as TCP tries."""
+    with Cut(pg) as cut:
+        daemon = make_daemon(cut.url, config={"sidepool": {"shutdown_timeout": "0s", "cancel_timeout": "50ms"}})
+        with Wire(daemon.socket) as w:
+            running = w.send(w.query_request("SELECT pg_sleep(600)"))
+            wait_until("it runs", lambda: any("pg_sleep" in b[2] for b in pg.backends()))
+            cut.keep_cancels = True
+            daemon.signal(signal.SIGTERM)
+            assert CODES[w.receive(running).error.code] == "CONNECTION_LOST"
+            assert daemon.wait() == 0 and cut.kept
+        assert "a cancel request" in daemon.log()
+        pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)'")
 
 
 @pytest.mark.fast
