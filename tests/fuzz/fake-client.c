@@ -100,7 +100,7 @@ void client_ask(struct player *c, const Sidepool__V1__Request *request, int writ
 
 	if (c->fd < 0 || n > MESSAGE_MOST_BYTES)
 		return;
-	id = note(c, write);
+	id = note(c, keep > 0 ? NO_WRITE : write); /* its end may come to be another */
 	if (!id)
 		return;
 	(void)sidepool__v1__request__pack(request, message + HEAD_BYTES);
