@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first request of a connection, and of a short-lived program a third of all that it asks: the
- * answer goes straight into its bytes. Field numbers are those of proto/sidepool/v1/rpc.proto;
+ * The first request of a connection. Who connects for one query pays for it each time, so the answer
+ * goes straight into its bytes. Field numbers are those of proto/sidepool/v1/rpc.proto;
  * tests/integration/test_query.py reads everything back.
  */
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A protobuf writer for the answers that are made at every request: fields go straight into the
- * output, in one pass. Everything else uses protobuf-c.
+ * A protobuf writer for the answers that are made at every request, and to Hello: fields go straight
+ * into the output, in one pass. Everything else uses protobuf-c.
  * https://protobuf.dev/programming-guides/encoding/ Fields that have their default value are left
  * out, as proto3 wants it.
  */
