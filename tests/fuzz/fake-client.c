@@ -192,8 +192,9 @@ static void grow(struct player *c)
 }
 
 /* The daemon's greeting comes first; it is dropped here. */
-static void read_one(struct player *c)
+static bool read_one(struct player *c)
 {
+	bool any = false;
 	ssize_t n;
 
 	for (;;) {
@@ -202,6 +203,7 @@ static void read_one(struct player *c)
 		if (n <= 0)
 			break;
 		c->in_bytes += (size_t)n;
+		any = true;
 	}
 	if (!c->greeted && c->in_bytes >= SP_GREETING_BYTES) {
 		check(!memcmp(c->in, sp_greeting_rep, SP_GREETING_BYTES));
@@ -215,13 +217,16 @@ static void read_one(struct player *c)
 		check(c->broken || stage_is_over() || c->may_be_closed);
 		client_leave(c);
 	}
+	return any;
 }
 
-void clients_read(void)
+bool clients_read(void)
 {
+	bool any = false;
+
 	for (size_t i = 0; i < CLIENTS_N; i++)
-		if (clients[i].fd >= 0)
-			read_one(&clients[i]);
+		any |= clients[i].fd >= 0 && read_one(&clients[i]);
+	return any;
 }
 
 bool clients_wait(void)

@@ -48,8 +48,8 @@ void client_ask(struct player *c, const Sidepool__V1__Request *request, int writ
 void client_send_raw(struct player *c, const uint8_t *bytes, size_t n);
 void client_send_body(struct player *c, const uint8_t *body, size_t n);
 
-/* Takes in what has come, for all clients. */
-void clients_read(void);
+/* Takes in what has come, for all clients. Returns whether there was any. */
+bool clients_read(void);
 
 /* Whether anybody waits for an answer who ought to have one. */
 bool clients_wait(void);
