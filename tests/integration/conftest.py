@@ -46,6 +46,15 @@ def pg():
         yield server
 
 
+@pytest.fixture(autouse=True)
+def nothing_runs_on(request):
+    """A test leaves PostgreSQL at rest: what a daemon began and did not cancel would be the next test's neighbour."""
+    server = request.getfixturevalue("pg") if "pg" in request.fixturenames else None
+    yield
+    if server:
+        server.wait_for_end()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

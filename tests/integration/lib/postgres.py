@@ -50,7 +50,7 @@ class Postgres:
     def __init__(self, **settings):
         self.settings = {
             "fsync": "off", "shared_buffers": "16MB", "max_connections": 100, "listen_addresses": "127.0.0.1",
-            "log_min_messages": "fatal", "max_prepared_transactions": 10, **settings,
+            "log_min_messages": "fatal", "max_prepared_transactions": 10, "temp_file_limit": "1GB", **settings,
         }  # fmt: skip
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="sp-pg-", dir="/tmp"))
         self.data = self.dir / "data"
@@ -201,6 +201,19 @@ class Postgres:
             "SELECT pid, state, query, application_name FROM pg_stat_activity"
             " WHERE backend_type = 'client backend' AND application_name LIKE 'sidepool%'"
         )
+
+    def wait_for_end(self):
+        """Wait until nothing that a daemon asked for is running, and no transaction of a daemon's is open."""
+        busy = []
+
+        def ended():
+            busy[:] = [b for b in self.backends() if b[1] != "idle"]
+            return not busy
+
+        try:
+            wait_until("what the daemons began has ended", ended)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; at work: {busy}") from None
 
     def destroy(self):
         if self.process and self.process.poll() is None:
