@@ -193,8 +193,9 @@ static void be_kind(void)
 		(void)fake_serve_all();
 		(void)stage_work();
 		stage_pass(step_us);
+		/* A large answer takes turns, and no time. */
 		while (settle())
-			; /* a large answer takes turns, and no time */
+			;
 		step_us += step_us / 8; /* who waits long waits for a timeout of seconds */
 	}
 	check(stage_is_over() || !clients_wait());
