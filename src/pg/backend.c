@@ -114,6 +114,24 @@ void pg_backend_fail(struct pg_backend *b, enum slot_failure failure, const char
 	pg_backend_settle(b);
 }
 
+/*
+ * A server's process that hangs itself hears no cancel request. When it gets on, and reads the
+ * statement only then, it is at it for nobody, and looks for its client only where
+ * client_connection_check_interval is set:
+ * https://www.postgresql.org/docs/current/runtime-config-connection.html
+ */
+void pg_backend_fail_uncancelled(struct pg_backend *b)
+{
+	char reason[192];
+
+	(void)snprintf(reason, sizeof(reason),
+		       "a cancel request did not take within cancel_timeout: process %d of "
+		       "PostgreSQL may go on with its statement, unless it has a "
+		       "client_connection_check_interval",
+		       pg_conn_backend_pid(b->conn));
+	pg_backend_fail(b, SLOT_FAILURE_NETWORK, reason);
+}
+
 static enum slot_failure slot_failure_of(enum pg_failure_kind kind)
 {
 	switch (kind) {

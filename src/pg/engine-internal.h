@@ -117,6 +117,7 @@ void pg_backend_close(struct slot *slot);
 void pg_backend_ping(struct slot *slot);
 /* The connection is no good (any more). */
 void pg_backend_fail(struct pg_backend *b, enum slot_failure failure, const char *reason);
+void pg_backend_fail_uncancelled(struct pg_backend *b);
 /* Frees a failed backend when its last task is finished. */
 void pg_backend_settle(struct pg_backend *b);
 /* Takes it off pg_engine::unsent. */

@@ -313,8 +313,7 @@ static void on_cancel_timer(uv_timer_t *timer)
 	if (!b)
 		return;
 	if (pg_engine_now() >= b->cancel_until)
-		pg_backend_fail(b, SLOT_FAILURE_NETWORK,
-				"a cancel request did not take within cancel_timeout");
+		pg_backend_fail_uncancelled(b);
 	else if (pg_conn_is_cancelling(b->conn))
 		arm_cancel_timer(b, USEC_NEVER);
 	else

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The database goes away, comes back, is full, or does not want us."""
+import os
+import signal
 import socket
 import threading
 
@@ -27,9 +29,6 @@ def test_a_terminated_statement_failed(wire, pg):
 
 
 def test_a_backend_that_is_killed_leaves_the_outcome_unknown(own_pg, make_daemon):
-    import os
-    import signal
-
     daemon = make_daemon(own_pg.url(), config={"sidepool": {"budget": 3}})
     with Wire(daemon.socket) as wire:
         running = wire.send(wire.query_request("INSERT INTO mark SELECT 1 FROM pg_sleep(600)"))
@@ -45,6 +44,25 @@ def test_a_backend_that_is_killed_leaves_the_outcome_unknown(own_pg, make_daemon
                 return None
 
         assert wait_until("PostgreSQL is back", back, 60) == [("0",)]
+
+
+def test_a_statement_of_a_process_that_hung_ends_where_postgresql_looks_for_its_client(make_daemon):
+    """Stopped before it reads the statement it forgets the cancel requests; it begins when its client has gone."""
+    endless = "SELECT count(i) FROM (SELECT generate_series(1, 1000000000) i) x"
+    with Postgres(client_connection_check_interval="50ms") as server:
+        daemon = make_daemon(server.url(), config={"sidepool": {"budget": 1, "cancel_timeout": "100ms"}})
+        with Wire(daemon.socket) as wire:
+            wire.values("SELECT 1")
+            ((pid, *_),) = server.backends()
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(Failed) as e:
+                wire.query(endless, deadline_ms=100)
+            os.kill(pid, signal.SIGCONT)
+            assert (e.value.code, e.value.outcome) == ("DEADLINE_EXCEEDED", "unknown")
+            assert f"process {pid} of PostgreSQL may go on" in daemon.log()
+            assert wire.values("SELECT 1") == [("1",)]
+            server.wait_for_end()
+        daemon.close()
 
 
 def test_a_restart_is_survived_by_who_waits(own_pg, make_daemon):
