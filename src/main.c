@@ -49,7 +49,7 @@ static void prepare_process(void)
 		limit.rlim_cur = limit.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
-	/* Cancel requests and name lookups block there, never on the loop. */
+	/* Name lookups and the journal block there, never on the loop. */
 	(void)setenv("UV_THREADPOOL_SIZE", "16", 0);
 }
 

@@ -4,9 +4,10 @@
  * server hangs up. https://www.postgresql.org/docs/current/libpq-cancel.html
  *
  * Since libpq 17 that is done without blocking, over TLS where the connection has it. Before,
- * PQcancel() connects, sends and waits, all of it blocking; it is made to be called from a signal
- * handler, so it may be called from libuv's thread pool. It needs nothing but the key that was
- * copied out.
+ * PQcancel() connects, sends and waits, all of it blocking, and for as long as TCP tries; it is made
+ * to be called from a signal handler, so it may be called from any thread. It needs nothing but the
+ * key that was copied out. Each has a thread of its own: those that nobody answers would fill
+ * libuv's pool, and hold up the look-up of hosts and the journal.
  */
 #include <stdlib.h>
 
@@ -117,45 +118,72 @@ int pg_conn_cancel(struct pg_conn *conn, pg_cancel_fn done)
 
 #else
 
+enum {
+	/* Past that one fails at once, and is tried again. */
+	CANCELS_MAX = 64,
+	STACK_BYTES = 256 * 1024,
+};
+
 struct cancel {
-	uv_work_t work;
+	uv_thread_t thread;
+	uv_async_t over;
 	PGcancel *key;        /* owned */
 	struct pg_conn *conn; /* borrowed: waits for us, see pg_conn_close() */
 	bool delivered;
 };
 
-static void deliver(uv_work_t *work)
+/* Of the process, as threads are: some may be left of pools that are gone. */
+static unsigned n_cancels;
+
+static void deliver(void *arg)
 {
-	struct cancel *c = container_of(work, struct cancel, work);
+	struct cancel *c = arg;
 	char error[256];
 
 	c->delivered = PQcancel(c->key, error, sizeof(error)) == 1;
+	(void)uv_async_send(&c->over);
 }
 
-static void on_delivered(uv_work_t *work, int status)
+static void free_cancel(uv_handle_t *over)
 {
-	struct cancel *c = container_of(work, struct cancel, work);
-	struct pg_conn *conn = c->conn;
-	bool delivered = c->delivered && status == 0;
+	struct cancel *c = container_of((uv_async_t *)over, struct cancel, over);
 
 	PQfreeCancel(c->key);
 	free(c);
-	tell(conn, delivered);
+	n_cancels--;
+}
+
+static void on_over(uv_async_t *over)
+{
+	struct cancel *c = container_of(over, struct cancel, over);
+
+	(void)uv_thread_join(&c->thread);
+	uv_close((uv_handle_t *)over, free_cancel);
+	tell(c->conn, c->delivered);
 }
 
 int pg_conn_cancel(struct pg_conn *conn, pg_cancel_fn done)
 {
-	struct cancel *c = calloc(1, sizeof(*c));
+	const uv_thread_options_t options = { UV_THREAD_HAS_STACK_SIZE, STACK_BYTES };
+	struct cancel *c;
 	int r;
 
+	if (n_cancels == CANCELS_MAX)
+		return err_raise(-EAGAIN);
+	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_raise(-ENOMEM);
 	c->conn = conn;
-	c->key = PQgetCancel(conn->pq);
-	r = c->key ? uv_queue_work(conn->loop, &c->work, deliver, on_delivered) : -ENOMEM;
+	r = uv_async_init(conn->loop, &c->over, on_over);
 	if (r < 0) {
-		PQfreeCancel(c->key);
 		free(c);
+		return err_raise(r);
+	}
+	n_cancels++;
+	c->key = PQgetCancel(conn->pq);
+	r = c->key ? uv_thread_create_ex(&c->thread, &options, deliver, c) : -ENOMEM;
+	if (r < 0) {
+		uv_close((uv_handle_t *)&c->over, free_cancel);
 		return err_raise(r);
 	}
 	conn->cancel_done = done;

@@ -457,11 +457,17 @@ void pg_conn_resume(struct pg_conn *conn)
 		look_again_later(conn);
 }
 
+static PGconn *finish(PGconn *pq)
+{
+	if (pq)
+		PQfinish(pq);
+	return NULL;
+}
+
 void pg_conn_destroy(struct pg_conn *conn)
 {
 	pg_prepared_deinit(conn);
-	if (conn->pq)
-		PQfinish(conn->pq);
+	conn->pq = finish(conn->pq);
 	PQclear(conn->last_chunk);
 	free(conn->answers);
 	free(conn);
@@ -475,6 +481,8 @@ struct pg_conn *pg_conn_close(struct pg_conn *conn)
 	conn->resolution = pg_resolution_cancel(conn->resolution);
 	close_poller(conn);
 	pg_calls_abandon(conn);
+	if (!conn->pumping)
+		conn->pq = finish(conn->pq);
 	if (conn->pumping || conn->cancel_done)
 		conn->orphaned = true; /* whoever is at it frees it when it is through */
 	else

@@ -52,7 +52,12 @@ def nothing_runs_on(request):
     server = request.getfixturevalue("pg") if "pg" in request.fixturenames else None
     yield
     if server:
-        server.wait_for_end()
+        try:
+            server.wait_for_end()
+        except AssertionError:
+            for pid, *_ in server.backends():
+                server.sql("SELECT pg_terminate_backend(%s)", pid)
+            raise
 
 
 @pytest.hookimpl(hookwrapper=True)

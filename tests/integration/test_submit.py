@@ -10,10 +10,11 @@ import signal
 import subprocess
 
 import pytest
+from lib.cut import Cut
 from lib.events import Subscriber
 from lib.http import get_json, metrics
 from lib.wait import wait_until
-from lib.wire import Failed, Request, Wire, fill
+from lib.wire import CODES, Failed, Request, Wire, fill
 
 pytestmark = pytest.mark.fast
 
@@ -332,6 +333,26 @@ def journal(tmp_path):
 @pytest.fixture
 def kept(pg, make_daemon, journal):
     return make_daemon(pg.url(), config={"sidepool": {"budget": 5, "cancel_timeout": "2s", "submit_journal": journal}})
+
+
+def test_cancel_requests_that_nobody_answers_do_not_hold_up_the_journal(pg, make_daemon, journal):
+    """As where the network to PostgreSQL is down. Before libpq 17 each waits in a thread; libuv's pool has 16 for all that blocks."""
+    n = 20
+    with Cut(pg) as cut:
+        daemon = make_daemon(cut.url, config={"sidepool": {"budget": n + 2, "cancel_timeout": "200ms", "submit_journal": journal}})
+        with Wire(daemon.socket) as w, Wire(daemon.socket) as other:
+            asleep = [w.send(w.query_request("SELECT pg_sleep(600)")) for _ in range(n)]
+            wait_until("they sleep", lambda: sum("pg_sleep" in b[2] and b[1] == "active" for b in pg.backends()) == n)
+            cut.keep_cancels = True
+            for i in asleep:
+                cancel = Request()
+                cancel.cancel.request_id = i
+                assert w.call(cancel).cancel.found
+            wait_until("their cancel requests are under way", lambda: len(cut.kept) == 2 * n)
+            assert submit(other, insert(1)).journaled
+            wait_until("it is run", lambda: notes(pg) == [1])
+            assert {CODES[w.receive(i).error.code] for i in asleep} == {"CONNECTION_LOST"}
+        pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'")
 
 
 def test_a_journal_has_it_before_the_answer(kept, pg, journal):
