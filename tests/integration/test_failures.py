@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from lib.postgres import Postgres
-from lib.wait import wait_until
+from lib.wait import FACTOR, wait_until
 from lib.wire import Failed, Request, Wire
 
 
@@ -56,7 +56,7 @@ def test_a_statement_of_a_process_that_hung_ends_where_postgresql_looks_for_its_
             ((pid, *_),) = server.backends()
             os.kill(pid, signal.SIGSTOP)
             with pytest.raises(Failed) as e:
-                wire.query(endless, deadline_ms=100)
+                wire.query(endless, deadline_ms=int(100 * FACTOR))
             os.kill(pid, signal.SIGCONT)
             assert (e.value.code, e.value.outcome) == ("DEADLINE_EXCEEDED", "unknown")
             assert f"process {pid} of PostgreSQL may go on" in daemon.log()
