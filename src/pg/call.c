@@ -19,7 +19,6 @@
 
 #include "pg/conn-internal.h"
 #include "pg/cork.h"
-#include "pg/packed.h"
 #include "pg/text.h"
 #include "util/error.h"
 #include "util/macro.h"
@@ -79,8 +78,10 @@ int pg_answers_push(struct pg_conn *conn, struct pg_answer answer)
 {
 	int r;
 
-	if (answer.call)
+	if (answer.call) {
 		answer.call->pending++;
+		answer.call->sent = true;
+	}
 	if (conn->answers_count == conn->answers_size) {
 		r = grow(conn);
 		if (r < 0) {
@@ -111,47 +112,6 @@ static int broken(struct pg_conn *conn)
 {
 	pg_conn_break(conn);
 	return err_raise(-EPIPE);
-}
-
-static int send_set(struct pg_conn *conn, const char *name, const struct pg_statement *s,
-		    const struct pg_params *p)
-{
-	const int *formats = p->formats;
-	int n = (int)s->n_params;
-
-	if (name)
-		return PQsendQueryPrepared(conn->pq, name, n, p->values, p->lengths, formats,
-					   s->result_format);
-	return PQsendQueryParams(conn->pq, s->text->sql, n, p->types, p->values, p->lengths,
-				 formats, s->result_format);
-}
-
-int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, uint32_t tag)
-{
-	struct pg_conn *conn = call->conn;
-	struct pg_params params;
-	const char *name;
-	int r;
-
-	r = pg_params_init(&params, statement);
-	if (r != 0) {
-		/* One that is missing among others must not let those commit. */
-		pg_conn_break(conn);
-		return err_forward(r);
-	}
-	name = pg_prepared_for(conn, statement->text, call, tag);
-	for (uint32_t set = 0; set < statement->n_sets && r == 0; set++) {
-		(void)pg_params_next(&params);
-		if (!send_set(conn, name, statement, &params))
-			r = broken(conn);
-		else
-			r = pg_answers_push(conn, (struct pg_answer){ .kind = PG_ANSWER_EXECUTE,
-								      .call = call,
-								      .tag = tag,
-								      .set = set });
-	}
-	pg_params_deinit(&params);
-	return err_forward(r);
 }
 
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag)
@@ -206,6 +166,16 @@ void pg_call_flush(struct pg_call *call)
 		(void)broken(call->conn);
 }
 
+void pg_call_is_unsent(struct pg_call *call)
+{
+	struct pg_conn *conn = call->conn;
+
+	if (conn->ops->on_unsent)
+		conn->ops->on_unsent(conn);
+	else
+		pg_conn_flush(conn);
+}
+
 static bool last_is_sync(const struct pg_conn *conn)
 {
 	uint32_t last = (conn->answers_head + conn->answers_count - 1) & (conn->answers_size - 1);
@@ -220,10 +190,7 @@ void pg_call_end(struct pg_call *call)
 	if (!last_is_sync(conn))
 		pg_call_sync(call);
 	call->ended = true;
-	if (conn->ops->on_unsent)
-		conn->ops->on_unsent(conn);
-	else
-		pg_conn_flush(conn);
+	pg_call_is_unsent(call);
 }
 
 int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops,
@@ -535,6 +502,7 @@ void pg_calls_abandon(struct pg_conn *conn)
 			pg_prepared_done(conn, steal(&a->prepared), false);
 	}
 	conn->answers_count = 0;
+	conn->sending = pg_sending_free(conn->sending);
 	while ((call = TAILQ_FIRST(&conn->calls)))
-		end_call(conn, call, call->pending > 0 ? PG_END_LOST : PG_END_NOT_SENT);
+		end_call(conn, call, call->sent ? PG_END_LOST : PG_END_NOT_SENT);
 }

@@ -55,6 +55,8 @@ struct pg_poller {
 	struct pg_conn *conn; /* borrowed; NULL once the connection is gone */
 };
 
+struct pg_sending;
+
 struct pg_conn {
 	enum pg_conn_state state;
 	PGconn *pq; /* owned; NULL before it was resolved */
@@ -64,6 +66,7 @@ struct pg_conn {
 	struct pg_poller *poller; /* owned; NULL until there is a socket */
 	int fd;                   /* libpq's, as the poller knows it */
 	int events;               /* what the poller waits for */
+	bool unwritten;           /* libpq has some that the socket did not take */
 	bool paused;
 	bool pumping; /* inside pg_calls_pump(): do not begin another */
 	/* closed while something of ours was at it, which frees it in the end */
@@ -78,7 +81,8 @@ struct pg_conn {
 	unsigned depth;            /* of calls */
 	struct pg_answer *answers; /* owned: a ring of answers_size, a power of two */
 	uint32_t answers_size, answers_head, answers_count;
-	PGresult *last_chunk; /* owned; NULL: see keep_if_last() */
+	PGresult *last_chunk;       /* owned; NULL: see keep_if_last() */
+	struct pg_sending *sending; /* owned; NULL: no statement is half-way out */
 
 	struct pg_prepared *prepared;   /* owned, by text */
 	struct pg_prepared_list by_use; /* the latest first */
@@ -105,7 +109,22 @@ int pg_answers_push(struct pg_conn *conn, struct pg_answer answer);
 int pg_call_prepare(struct pg_call *call, const char *name, const struct pg_text *text,
 		    uint32_t tag);
 
+/* What was added is to be written in this turn of the loop. */
+void pg_call_is_unsent(struct pg_call *call);
+
+/* sending.c */
+/*
+ * The next piece, now that the socket has taken all before it. Returns the call when its statement is
+ * out; NULL: there is more, or the connection is broken.
+ */
+struct pg_call *pg_sending_go_on(struct pg_conn *conn);
+struct pg_sending *pg_sending_free(struct pg_sending *s);
+
 /* prepared.c */
+enum {
+	PG_PREPARED_NAME_BYTES = 24,
+};
+
 enum pg_prepared_state {
 	PG_PREPARED_PENDING, /* Parse was sent */
 	PG_PREPARED_READY,

@@ -60,7 +60,7 @@ unsigned pg_conn_depth(const struct pg_conn *conn)
 
 bool pg_conn_is_flushed(const struct pg_conn *conn)
 {
-	return !(conn->events & UV_WRITABLE);
+	return !conn->unwritten;
 }
 
 /*
@@ -387,7 +387,8 @@ void pg_conn_flush(struct pg_conn *conn)
 		pg_conn_break(conn);
 		return;
 	}
-	events = (conn->paused ? 0 : UV_READABLE) | (left > 0 ? UV_WRITABLE : 0);
+	conn->unwritten = left > 0;
+	events = (conn->paused ? 0 : UV_READABLE) | (left > 0 || conn->sending ? UV_WRITABLE : 0);
 	if (events != conn->events && watch(conn, events | UV_DISCONNECT, on_ready) < 0)
 		pg_conn_break(conn);
 	conn->events = events;
@@ -405,9 +406,12 @@ static void tell_notifications(struct pg_conn *conn)
 
 static void tell_flushed(struct pg_conn *conn)
 {
-	struct pg_call *call = TAILQ_FIRST(&conn->calls);
+	struct pg_call *call;
 
-	if (call && call->ops->on_flushed && pg_conn_is_flushed(conn))
+	if (!pg_conn_is_flushed(conn))
+		return;
+	call = conn->sending ? pg_sending_go_on(conn) : TAILQ_FIRST(&conn->calls);
+	if (call && call->ops->on_flushed)
 		call->ops->on_flushed(call);
 }
 

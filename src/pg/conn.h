@@ -54,7 +54,7 @@ struct pg_call_ops {
 	/* COPY: first `ready` with the formats, then, for a COPY TO STDOUT, its data row by row. */
 	void (*on_copy)(struct pg_call *call, const struct pg_result *ready, const char *data,
 			size_t n);
-	/* All that was to be sent was sent. */
+	/* All that was added was sent; after PG_CALL_MORE, the rest of that statement. */
 	void (*on_flushed)(struct pg_call *call);
 	/* The last call: it is the owner's again. */
 	void (*on_end)(struct pg_call *call, enum pg_end end);
@@ -64,6 +64,7 @@ struct pg_call {
 	const struct pg_call_ops *ops;
 	struct pg_conn *conn; /* borrowed; NULL when it is on none */
 	unsigned pending;     /* answers that are outstanding */
+	bool sent;            /* some of it was */
 	bool ended;           /* pg_call_end() was called: nothing is added any more */
 	bool failed;          /* an error came since the last Sync */
 	/* a CommandComplete came since the last Sync, which alone makes it last */
@@ -135,10 +136,12 @@ void pg_call_begin(struct pg_conn *conn, struct pg_call *call, const struct pg_c
  * Adds a statement, prepared where that is worth while; pg_call_sync() ends a run of them,
  * pg_call_end() the call (with a Sync if there is none behind the last statement). Whatever goes
  * wrong on the way to the server is heard through the ops. Returns 0, PG_CALL_E_PARAMETERS (the
- * packed parameters are not what was declared: nothing was sent) or a negative errno.
+ * packed parameters are not what was declared: nothing was sent), PG_CALL_MORE (too many sets for one
+ * turn: until on_flushed nothing may be added, and `statement` has to stay) or a negative errno.
  */
 enum {
 	PG_CALL_E_PARAMETERS = 1,
+	PG_CALL_MORE = 2,
 };
 int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, uint32_t tag);
 

@@ -2,8 +2,8 @@
 /*
  * Each value is a little-endian 32 bit length and its bytes; the length of NULL is -1. libpq wants
  * text parameters terminated by a zero byte and has no length for them, so the byte behind a text
- * value is overwritten: it is the first byte of the next length, which has been read by then, or
- * the byte that the request's memory has to spare behind its last value.
+ * value is overwritten while libpq copies it: it is the first byte of the next length, which has
+ * been read by then, or the byte that the request's memory has to spare behind its last value.
  */
 #include "pg/packed.h"
 
@@ -132,6 +132,18 @@ void pg_params_next(struct pg_params *p)
 		p->at += p->lengths[i];
 		p->next_length = p->at < p->end ? read_length(p->at) : 0;
 		*p->at = '\0';
+	}
+}
+
+void pg_params_restore(struct pg_params *p)
+{
+	int32_t behind = p->next_length;
+	uint8_t *at = p->at;
+
+	for (uint32_t i = p->n; i-- > 0;) {
+		*at = (uint8_t)behind;
+		at -= p->lengths[i] + LENGTH_BYTES;
+		behind = p->values[i] ? p->lengths[i] : -1;
 	}
 }
 

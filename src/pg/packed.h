@@ -34,6 +34,9 @@ int pg_params_init(struct pg_params *p, const struct pg_statement *statement);
 /* Points `values` and `lengths` to the next set. Only as often as there are sets. */
 void pg_params_next(struct pg_params *p);
 
+/* The set has been used: puts back what terminates its values, so that it can be sent again. */
+void pg_params_restore(struct pg_params *p);
+
 void pg_params_deinit(struct pg_params *p);
 
 /* Appends all rows of `result`. Returns how many they are, or -ENOMEM with `out` unharmed. */

@@ -20,7 +20,6 @@
 
 enum {
 	USES_BEFORE_PREPARE = 2,
-	NAME_BYTES = 24,
 };
 
 struct pg_prepared {
@@ -29,7 +28,7 @@ struct pg_prepared {
 	enum pg_prepared_state state;
 	uint32_t reading; /* pg_conn::reading as it was at the Parse */
 	bool dropped;     /* pending, and to be forgotten when the answer comes */
-	char name[NAME_BYTES];
+	char name[PG_PREPARED_NAME_BYTES];
 	UT_hash_handle hh;
 	TAILQ_ENTRY(pg_prepared) link; /* pg_conn::by_use */
 };
@@ -57,7 +56,7 @@ static void free_prepared(struct pg_prepared *p)
 
 static void deallocate(struct pg_conn *conn, const char *name)
 {
-	char sql[NAME_BYTES + 16];
+	char sql[PG_PREPARED_NAME_BYTES + 16];
 
 	(void)snprintf(sql, sizeof(sql), "DEALLOCATE %s", name);
 	if (PQsendQueryParams(conn->pq, sql, 0, NULL, NULL, NULL, NULL, 0))

@@ -30,10 +30,43 @@ static bool needs_begin(const struct request *r)
 	return false;
 }
 
+static void finish(struct request *r)
+{
+	if (r->batch_begins) {
+		settle_ask(r);
+		(void)pg_call_execute_text(&r->call, "COMMIT", TAG_FINISH);
+	}
+	request_end_call(r);
+}
+
+static void next(struct request *r)
+{
+	if (r->each_for_itself)
+		pg_call_sync(&r->call);
+	r->next++;
+}
+
+static void go_on(struct request *r)
+{
+	while (r->next < r->n_texts) {
+		if (!request_execute(r, r->next))
+			return;
+		next(r);
+	}
+	finish(r);
+}
+
+/* A statement of many sets is out. */
+static void sent(struct request *r)
+{
+	if (r->call.ended)
+		return;
+	next(r);
+	go_on(r);
+}
+
 static void run(struct request *r)
 {
-	bool begin = needs_begin(r);
-
 	if (r->lease && r->each_for_itself &&
 	    (pg_conn_transaction(request_task(r)->conn) != 'I' || lease_is_to_begin(r->lease))) {
 		failure_set(&r->failure, SIDEPOOL_E_INVALID_ARGUMENT,
@@ -41,25 +74,19 @@ static void run(struct request *r)
 		request_end(r);
 		return;
 	}
+	r->batch_begins = needs_begin(r);
+	r->next = 0;
 	request_begin_call(r);
-	if (begin)
+	if (r->batch_begins)
 		(void)pg_call_execute_text(
 			&r->call, lease_begin_sql(r, r->message->batch->transaction), TAG_BEGIN);
-	for (size_t i = 0; i < r->n_texts; i++) {
-		request_execute(r, (uint32_t)i);
-		if (r->each_for_itself)
-			pg_call_sync(&r->call);
-	}
-	if (begin) {
-		settle_ask(r);
-		(void)pg_call_execute_text(&r->call, "COMMIT", TAG_FINISH);
-	}
-	request_end_call(r);
+	go_on(r);
 }
 
 static const struct request_kind batch_kind = {
 	.name = "batch",
 	.run = run,
+	.sent = sent,
 };
 
 void batch_handle(struct request *r)

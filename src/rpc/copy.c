@@ -24,9 +24,12 @@ static void run(struct request *r)
 	request_run_simple(r, r->simple_sql, 0);
 }
 
+static void sent(struct request *r);
+
 static const struct request_kind copy_in_kind = {
 	.name = "copy in",
 	.run = run,
+	.sent = sent,
 };
 
 static const struct request_kind copy_out_kind = {
@@ -184,11 +187,12 @@ static void put(struct request *copy, struct request *r)
 		stream_wait(copy->stream, r);
 }
 
-void copy_on_flushed(struct request *r)
+/* PostgreSQL has taken everything: there is room for more. */
+static void sent(struct request *r)
 {
 	struct request *waiting;
 
-	if (!copy_is_in(r) || !r->stream)
+	if (!r->stream)
 		return;
 	while ((waiting = stream_next_waiting(r->stream))) {
 		const Sidepool__V1__CopyData *m = waiting->message->copy_data;

@@ -19,6 +19,3 @@ void copy_stop(struct request *r);
 
 /* Whether it is a CopyIn: its stream takes data and gives none. */
 bool copy_is_in(const struct request *r);
-
-/* PostgreSQL has taken everything: there is room for more. */
-void copy_on_flushed(struct request *r);

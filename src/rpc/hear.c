@@ -115,7 +115,10 @@ static void on_copy(struct pg_call *call, const struct pg_result *ready, const c
 
 static void on_flushed(struct pg_call *call)
 {
-	copy_on_flushed(container_of(call, struct request, call));
+	struct request *r = container_of(call, struct request, call);
+
+	if (r->kind->sent)
+		r->kind->sent(r);
 }
 
 /*

@@ -34,6 +34,8 @@ struct request_kind {
 	const char *name;
 	/* A connection is there, and all that was asked ahead on it is done: begin the call. */
 	void (*run)(struct request *r);
+	/* Not NULL: all that it has added to its call was sent. */
+	void (*sent)(struct request *r);
 	/* Not NULL: what is done in place of all that, once its idempotency_key lets it pass. */
 	void (*admitted)(struct request *r);
 };
@@ -71,41 +73,39 @@ struct request {
 	const Sidepool__V1__LeaseOptions *lease_options; /* in the arena */
 
 	struct output output;
-	struct failure failure; /* code 0: none */
-	/* what its lease had to tell when it ended, for the last chunk */
-	struct buf envelope;
-	struct stream *stream; /* owned; NULL while it is one answer */
-	struct xact xact;      /* on a lease that has its own: the copy that is settled */
-	/* owned; not NULL while an outcome is looked for */
-	struct settlement *settlement;
-	/* its answer may take longer than its client is quick: not to be pipelined */
-	bool exclusive;
-	bool answered;          /* the message that made it has its answer */
-	bool cancelled;         /* its client asked for that */
-	bool timed_out;         /* its deadline, or statement_timeout, passed */
-	bool statement_timeout; /* ... and it was the latter */
-	bool abandoned;         /* its client is gone */
-	bool taking_lease;      /* Request.acquire */
-	bool finishes_lease;    /* Request.finish */
-	bool tells_grant;       /* its answer has a LeaseGrant */
-	bool each_for_itself;   /* a batch that is not atomic */
-	bool is_simple;         /* by the simple query protocol */
-	bool begins;            /* a BEGIN of ours went ahead of it */
-	bool in_explicit;       /* it runs in a transaction that a BEGIN began */
-	bool in_transaction;    /* in one of any kind that is more than one statement */
-	bool asked_xact;        /* settle_ask() */
-	bool all_complete;      /* its last statement was done */
-	uint32_t n_ahead;       /* statements of ours in front of a simple query */
-	bool dropping;          /* no rows are wanted any more */
-	bool broken_off;        /* by request_break_off() */
-	bool refused;           /* PostgreSQL has reported an error */
-	bool setup_refused;     /* ... of what went ahead in a transaction of its own */
-	bool copy_is_put;       /* CopyData: its data is with libpq */
-	bool copy_is_over;      /* CopyIn: PostgreSQL was told that nothing more comes */
-	bool rerun;             /* it was run once and cancelled in place of a neighbour */
-	bool plan_retried;      /* "cached plan must not change result type" */
-	/* a statement of it was done: whether that lasts, its Sync tells */
-	bool completed;
+	struct failure failure;        /* code 0: none */
+	struct buf envelope;           /* what its lease told at its end, for the last chunk */
+	struct stream *stream;         /* owned; NULL while it is one answer */
+	struct xact xact;              /* on a lease that has its own: the copy that is settled */
+	struct settlement *settlement; /* owned, while an outcome is looked for */
+	bool exclusive;                /* not to be pipelined: its answer may take long */
+	bool answered;                 /* the message that made it has its answer */
+	bool cancelled;                /* its client asked for that */
+	bool timed_out;                /* its deadline, or statement_timeout, passed */
+	bool statement_timeout;        /* ... and it was the latter */
+	bool abandoned;                /* its client is gone */
+	bool taking_lease;             /* Request.acquire */
+	bool finishes_lease;           /* Request.finish */
+	bool tells_grant;              /* its answer has a LeaseGrant */
+	bool each_for_itself;          /* a batch that is not atomic */
+	bool batch_begins;             /* a batch that is a transaction of its own */
+	uint32_t next;                 /* of a batch: the statement that goes out */
+	bool is_simple;                /* by the simple query protocol */
+	bool begins;                   /* a BEGIN of ours went ahead of it */
+	bool in_explicit;              /* it runs in a transaction that a BEGIN began */
+	bool in_transaction;           /* in one of any kind that is more than one statement */
+	bool asked_xact;               /* settle_ask() */
+	bool all_complete;             /* its last statement was done */
+	uint32_t n_ahead;              /* statements of ours in front of a simple query */
+	bool dropping;                 /* no rows are wanted any more */
+	bool broken_off;               /* by request_break_off() */
+	bool refused;                  /* PostgreSQL has reported an error */
+	bool setup_refused;            /* ... of what went ahead in a transaction of its own */
+	bool copy_is_put;              /* CopyData: its data is with libpq */
+	bool copy_is_over;             /* CopyIn: PostgreSQL was told that nothing more comes */
+	bool rerun;                    /* it was run once and cancelled in place of a neighbour */
+	bool plan_retried;             /* "cached plan must not change result type" */
+	bool completed; /* a statement was done: whether that lasts, its Sync tells */
 	usec received;
 	usec granted;
 	usec deadline;               /* of its own; USEC_NEVER: none */
@@ -115,9 +115,8 @@ struct request {
 	struct stream *waits_for;    /* borrowed: a Fetch or CopyData that waits for its turn */
 	struct submitted *submitted; /* borrowed: a Submit that waits for the journal */
 	struct listen *listens;      /* borrowed: a Listen that waits for PostgreSQL to listen */
-	/* borrowed: it waits for the answer of the first with its key */
-	struct idempotency *repeats;
-	TAILQ_ENTRY(request) link;           /* client::requests */
+	struct idempotency *repeats; /* borrowed: it waits for the first with its key */
+	TAILQ_ENTRY(request) link;   /* client::requests */
 	TAILQ_ENTRY(request) on_lease;       /* rpc_lease::queue */
 	TAILQ_ENTRY(request) on_stream;      /* stream::waiting, listened::waiting */
 	TAILQ_ENTRY(request) on_idempotency; /* idempotency::waiting */

@@ -96,10 +96,13 @@ void request_begin_call(struct request *r)
 		pg_call_sync(&r->call);
 }
 
-void request_execute(struct request *r, uint32_t index)
+bool request_execute(struct request *r, uint32_t index)
 {
-	if (pg_task_execute(request_task(r), &r->call, &r->statements[index], index) != 0)
+	int e = pg_task_execute(request_task(r), &r->call, &r->statements[index], index);
+
+	if (e != 0 && e != PG_CALL_MORE)
 		fail_to_send(r);
+	return e != PG_CALL_MORE;
 }
 
 void request_end_call(struct request *r)

@@ -23,8 +23,8 @@ bool request_commits(const struct request *r);
 /* Begins the call: BEGIN first, where it is due. */
 void request_begin_call(struct request *r);
 
-/* Statement `index` of the request. */
-void request_execute(struct request *r, uint32_t index);
+/* Statement `index` of the request. false: it has many sets, and its kind's sent() hears when they are out. */
+bool request_execute(struct request *r, uint32_t index);
 
 /* COMMIT or ROLLBACK, where it was asked for, and the end. */
 void request_end_call(struct request *r);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One try of what was submitted: it waits for a connection with its application's share, as any
- * request does, and runs in one transaction. Its message is unpacked anew for each try, because
- * sending overwrites parameters.
+ * request does, and runs in one transaction. Its message is unpacked anew for each try, and takes no
+ * memory between two.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,11 +30,13 @@ struct submit_run {
 	struct pg_text **texts; /* a reference each */
 	struct pg_statement *statements;
 	size_t n;
+	size_t next; /* which of them goes out */
 	struct ticket ticket;
 	struct pg_task task;
 	struct pg_call call;
 	struct failure failure;
 	uint32_t failed_tag;
+	bool begins;
 	bool completed;
 	bool timed_out;
 	bool cancelled;
@@ -209,9 +211,12 @@ static void on_end(struct pg_call *call, enum pg_end end)
 	pg_task_finish(run->rpc->engine, &run->task);
 }
 
+static void on_flushed(struct pg_call *call);
+
 static const struct pg_call_ops call_ops = {
 	.on_complete = on_complete,
 	.on_error = on_error,
+	.on_flushed = on_flushed,
 	.on_end = on_end,
 };
 
@@ -231,11 +236,41 @@ static void write_row(struct submit_run *run)
 	execute_own(run, sql, TAG_ROW);
 }
 
+static void go_on(struct submit_run *run)
+{
+	int e;
+
+	for (; run->next < run->n; run->next++) {
+		e = pg_task_execute(&run->task, &run->call, &run->statements[run->next],
+				    (uint32_t)run->next);
+		if (e == PG_CALL_MORE)
+			return;
+		if (e != 0)
+			fail(run, SIDEPOOL_E_OUT_OF_MEMORY, FAILURE_FAILED);
+	}
+	if (run->begins)
+		execute_own(run, run->failure.code ? "ROLLBACK" : "COMMIT", TAG_FINISH);
+	pg_call_end(&run->call);
+}
+
+/* A statement of many sets is out. */
+static void on_flushed(struct pg_call *call)
+{
+	struct submit_run *run = container_of(call, struct submit_run, call);
+
+	if (call->ended)
+		return;
+	run->next++;
+	go_on(run);
+}
+
 static void begin_call(struct submit_run *run)
 {
-	bool row = keeps_row(run), begins = row || (run->n > 1 && may_commit_itself(run));
+	bool row = keeps_row(run);
 	usec limit;
 
+	run->begins = row || (run->n > 1 && may_commit_itself(run));
+	run->next = 0;
 	limit = submit_statement_timeout(run->w);
 	core_set_deadline(run->rpc->core, &run->ticket, usec_add(rpc_now(), limit), rpc_now());
 	pg_call_begin(run->task.conn, &run->call, &call_ops);
@@ -244,16 +279,11 @@ static void begin_call(struct submit_run *run)
 		execute_own(run, submit_journal_table_sql(), TAG_TABLE);
 		pg_call_sync(&run->call);
 	}
-	if (begins)
+	if (run->begins)
 		execute_own(run, "BEGIN", TAG_BEGIN);
 	if (row)
 		write_row(run);
-	for (size_t i = 0; i < run->n; i++)
-		if (pg_task_execute(&run->task, &run->call, &run->statements[i], (uint32_t)i) != 0)
-			fail(run, SIDEPOOL_E_OUT_OF_MEMORY, FAILURE_FAILED);
-	if (begins)
-		execute_own(run, run->failure.code ? "ROLLBACK" : "COMMIT", TAG_FINISH);
-	pg_call_end(&run->call);
+	go_on(run);
 }
 
 static void on_granted(struct pg_task *task)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Batches: one round trip, all or nothing, or each for itself."""
 import pytest
-from lib.wire import COMMIT, CODES, Failed, pack, rows
+from lib.wire import CODES, COMMIT, Failed, pack, rows
 
 pytestmark = pytest.mark.fast
 

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Batches of more parameter sets than go out in one turn of the loop."""
+import pytest
+from lib.wait import wait_until
+from lib.wire import CODES, COMMIT, OUTCOMES, Failed, Request, Wire, pack, rows
+
+MANY = 200_000
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def table(pg):
+    pg.sql("DROP TABLE IF EXISTS line; CREATE TABLE line (a int PRIMARY KEY, b text)")
+
+
+def lines(pg):
+    return [a for (a,) in pg.sql("SELECT a FROM line ORDER BY a")]
+
+
+def batch_of_many(wire, n=MANY, bad=None, **where):
+    """A statement that waits for the lock 61, so that PostgreSQL reads no further, one with many sets, and one behind them."""
+    request = wire.batch_request(
+        ["SELECT pg_advisory_xact_lock(61)", "INSERT INTO line (a) VALUES ($1::text::int)", "SELECT count(*) FROM line"], **where
+    )
+    statement = request.batch.statements[1]
+    statement.parameters = b"".join(pack(["x" if i == bad else str(i)]) for i in range(n))
+    statement.parameter_count, statement.parameter_sets = 1, n
+    return request
+
+
+@pytest.fixture
+def lock(pg):
+    with pg.connect() as c:
+        c.execute("SELECT pg_advisory_lock(61)")
+        yield lambda: c.execute("SELECT pg_advisory_unlock(61)")
+
+
+def waits(pg):
+    return pg.sql("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 61 AND NOT granted")
+
+
+def test_many_sets_go_out_a_piece_at_a_time(daemon, wire, pg, table, lock):
+    """What PostgreSQL does not read yet is not put into a buffer either, and nobody waits meanwhile."""
+    with Wire(daemon.socket) as other:
+        request = batch_of_many(wire)
+        before = daemon.rss() + len(request.SerializeToString())
+        asked = wire.send(request)
+        wait_until("it waits for the lock", lambda: waits(pg))
+        assert all(other.values("SELECT 1") == [("1",)] for _ in range(100))
+        assert daemon.rss() - before < 12 * MIB
+        lock()
+        answer = wire.receive(asked)
+    assert answer.results[1].affected_rows == MANY and rows(answer.results[2]) == [(str(MANY).encode(),)]
+    assert pg.sql("SELECT count(*), sum(a) FROM line") == [(MANY, MANY * (MANY - 1) // 2)]
+
+
+def test_a_failing_set_among_many_leaves_nothing(wire, pg, table):
+    with pytest.raises(Failed) as e:
+        wire.call(batch_of_many(wire, bad=MANY // 2))
+    error = e.value.error
+    assert (error.statement_index, error.parameter_set_index, e.value.outcome) == (1, MANY // 2, "failed")
+    assert error.sql.sqlstate == "22P02" and lines(pg) == [] and wire.values("SELECT 1") == [("1",)]
+
+
+def test_many_sets_each_statement_for_itself(wire, pg, table):
+    answer = wire.call(batch_of_many(wire, bad=MANY - 1, atomic=False))
+    (failed,) = [r for r in answer.results if r.HasField("error")]
+    assert (failed.statement_index, failed.error.parameter_set_index) == (1, MANY - 1)
+    assert rows(answer.results[-1]) == [(b"0",)] and lines(pg) == []
+
+
+@pytest.mark.parametrize("end", ["cancel", "leave", "kill", "terminate"])
+def test_many_sets_half_way_out_are_given_up(daemon, wire, pg, table, lock, end):
+    with Wire(daemon.socket) as w:
+        asked = w.send(batch_of_many(w))
+        ((pid,),) = wait_until("it waits for the lock", lambda: waits(pg))
+        if end == "cancel":
+            cancel = Request()
+            cancel.cancel.request_id = asked
+            assert w.call(cancel).cancel.found
+            assert (CODES[w.receive(asked).error.code], lines(pg)) == ("CANCELLED", [])
+        elif end == "terminate":
+            pg.sql("SELECT pg_terminate_backend(%s)", pid)
+            error = w.receive(asked).error
+            assert OUTCOMES[error.outcome] in ("failed", "unknown")
+    if end == "kill":
+        daemon.kill()
+        pg.sql("SELECT pg_terminate_backend(%s)", pid)  # it does not look for its client
+    else:
+        assert wire.values("SELECT 1") == [("1",)]
+        wait_until("the connection is free", lambda: wire.status().pools[0].in_use == 0)
+    pg.wait_for_end()
+    assert lines(pg) == []
+
+
+def test_many_sets_on_a_lease_are_part_of_its_transaction(wire, pg, table):
+    lease = wire.lease(begin=True)
+    wire.call(batch_of_many(wire, lease=lease))
+    assert wire.values("SELECT count(*) FROM line", lease=lease) == [(str(MANY),)]
+    wire.release(lease)
+    assert lines(pg) == []
+    lease = wire.lease(begin=True)
+    wire.call(batch_of_many(wire, lease=lease, finish=COMMIT))
+    assert len(lines(pg)) == MANY
+
+
+def test_many_sets_may_be_submitted(wire, pg, table):
+    batch = batch_of_many(wire)
+    request = wire.request()
+    request.submit.statements.extend(batch.batch.statements[:2])
+    wire.call(request)
+    wait_until("it is run", lambda: pg.sql("SELECT count(*), sum(a) FROM line") == [(MANY, MANY * (MANY - 1) // 2)])
