@@ -176,6 +176,12 @@ void pg_call_is_unsent(struct pg_call *call)
 		pg_conn_flush(conn);
 }
 
+void pg_call_pause(struct pg_call *call)
+{
+	call->conn->more = call;
+	pg_call_is_unsent(call);
+}
+
 static bool last_is_sync(const struct pg_conn *conn)
 {
 	uint32_t last = (conn->answers_head + conn->answers_count - 1) & (conn->answers_size - 1);
@@ -503,6 +509,7 @@ void pg_calls_abandon(struct pg_conn *conn)
 	}
 	conn->answers_count = 0;
 	conn->sending = pg_sending_free(conn->sending);
+	conn->more = NULL;
 	while ((call = TAILQ_FIRST(&conn->calls)))
 		end_call(conn, call, call->sent ? PG_END_LOST : PG_END_NOT_SENT);
 }

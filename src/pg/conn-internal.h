@@ -83,6 +83,7 @@ struct pg_conn {
 	uint32_t answers_size, answers_head, answers_count;
 	PGresult *last_chunk;       /* owned; NULL: see keep_if_last() */
 	struct pg_sending *sending; /* owned; NULL: no statement is half-way out */
+	struct pg_call *more;       /* borrowed; NULL: none wants to add to what is out */
 
 	struct pg_prepared *prepared;   /* owned, by text */
 	struct pg_prepared_list by_use; /* the latest first */

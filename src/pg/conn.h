@@ -149,6 +149,8 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
 
 void pg_call_sync(struct pg_call *call);
+/* As after PG_CALL_MORE: what is to be added waits for on_flushed, in a later turn of the loop. */
+void pg_call_pause(struct pg_call *call);
 /* What stands before it is answered without waiting for the Sync. */
 void pg_call_flush(struct pg_call *call);
 void pg_call_end(struct pg_call *call);
@@ -160,10 +162,7 @@ void pg_call_end(struct pg_call *call);
 int pg_call_simple(struct pg_conn *conn, struct pg_call *call, const struct pg_call_ops *ops,
 		   const char *sql);
 
-/*
- * For a COPY FROM STDIN: data, and its end (`failure` NULL) or that it shall fail. Return 0 or a
- * negative errno.
- */
+/* A COPY FROM STDIN: data, and its end or (`failure` not NULL) failure. 0 or a negative errno. */
 int pg_call_copy_put(struct pg_call *call, const char *data, size_t n);
 int pg_call_copy_end(struct pg_call *call, const char *failure);
 

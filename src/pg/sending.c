@@ -18,7 +18,7 @@ enum {
 };
 
 struct pg_sending {
-	struct pg_call *call;                 /* borrowed, as the next */
+	struct pg_call *call; /* borrowed, as the next */
 	const struct pg_statement *statement;
 	struct pg_params params;
 	const char *name; /* NULL: it goes out unnamed */

@@ -14,6 +14,7 @@
 
 enum {
 	STATEMENTS_MAX = 10000,
+	STATEMENTS_A_TURN = 128,
 };
 
 static bool needs_begin(const struct request *r)
@@ -39,30 +40,32 @@ static void finish(struct request *r)
 	request_end_call(r);
 }
 
-static void next(struct request *r)
+static void end_statement(struct request *r)
 {
-	if (r->each_for_itself)
+	if (r->each_for_itself && r->next > 0)
 		pg_call_sync(&r->call);
-	r->next++;
 }
 
+/* Until there is enough for one turn of the loop, or the end. */
 static void go_on(struct request *r)
 {
-	while (r->next < r->n_texts) {
-		if (!request_execute(r, r->next))
+	for (unsigned n = 0; r->next < r->n_texts; n++) {
+		if (n == STATEMENTS_A_TURN) {
+			pg_call_pause(&r->call);
 			return;
-		next(r);
+		}
+		end_statement(r);
+		if (!request_execute(r, r->next++))
+			return;
 	}
+	end_statement(r);
 	finish(r);
 }
 
-/* A statement of many sets is out. */
 static void sent(struct request *r)
 {
-	if (r->call.ended)
-		return;
-	next(r);
-	go_on(r);
+	if (!r->call.ended)
+		go_on(r);
 }
 
 static void run(struct request *r)

@@ -89,7 +89,7 @@ struct request {
 	bool tells_grant;              /* its answer has a LeaseGrant */
 	bool each_for_itself;          /* a batch that is not atomic */
 	bool batch_begins;             /* a batch that is a transaction of its own */
-	uint32_t next;                 /* of a batch: the statement that goes out */
+	uint32_t next;                 /* of a batch: the statement that goes out next */
 	bool is_simple;                /* by the simple query protocol */
 	bool begins;                   /* a BEGIN of ours went ahead of it */
 	bool in_explicit;              /* it runs in a transaction that a BEGIN began */

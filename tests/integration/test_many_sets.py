@@ -110,3 +110,26 @@ def test_many_sets_may_be_submitted(wire, pg, table):
     request.submit.statements.extend(batch.batch.statements[:2])
     wire.call(request)
     wait_until("it is run", lambda: pg.sql("SELECT count(*), sum(a) FROM line") == [(MANY, MANY * (MANY - 1) // 2)])
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_many_statements_go_out_a_piece_at_a_time(wire, pg, table, atomic):
+    n = 1000
+    statements = [("INSERT INTO line (a) VALUES ($1::text::int) RETURNING a", [str(i)]) for i in range(n)]
+    answer = wire.call(wire.batch_request(statements, atomic=atomic))
+    assert [rows(r) for r in answer.results] == [[(str(i).encode(),)] for i in range(n)] and lines(pg) == list(range(n))
+
+
+def test_each_of_many_statements_is_a_transaction_of_its_own(wire, pg, table):
+    """Also where one has many sets, and at the seam between two pieces."""
+    n, bad = 300, {0, 127, 128, 129, 256, 299}
+    request = wire.batch_request([("INSERT INTO line (a) VALUES ($1::text::int)", [str(i)]) for i in range(n)], atomic=False)
+    for i in bad | {10}:
+        statement = request.batch.statements[i]
+        values = [str(1000 * i + k) for k in range(600)]
+        statement.parameters = b"".join(pack([v]) for v in values + (["x"] if i in bad else ["-1"]))
+        statement.parameter_sets = 601
+    answer = wire.call(request)
+    failed = {r.statement_index: r.error.parameter_set_index for r in answer.results if r.HasField("error")}
+    assert failed == {i: 600 for i in bad}
+    assert lines(pg) == sorted([i for i in range(n) if i not in bad | {10}] + [10_000 + k for k in range(600)] + [-1])
