@@ -9,7 +9,7 @@ import json
 from lib.events import Subscriber, listen_request, unlisten_request
 from lib.http import get
 from lib.wait import wait_until
-from lib.wire import COMMIT, Failed, Request, Wire, rows
+from lib.wire import COMMIT, Failed, Request, Wire, pack, rows
 
 TABLES = "DROP TABLE IF EXISTS count_one, count_key; CREATE TABLE count_one (a int); CREATE TABLE count_key (a int)"
 CONFIG = {
@@ -100,6 +100,15 @@ def batches(stage):
             same(len(response.results), 2)
         with contextlib.suppress(Failed):
             w.call(w.batch_request(["SELECT 1", "SELECT 1/0"]))
+
+
+@step
+def many_sets(stage):
+    with stage.wire() as w:
+        request = w.batch_request(["SELECT $1::int"])
+        statement = request.batch.statements[0]
+        statement.parameters, statement.parameter_count, statement.parameter_sets = pack(["1"]) * 600, 1, 600
+        same(rows(w.call(request).results[0]), [(b"1",)] * 600)
 
 
 @step
