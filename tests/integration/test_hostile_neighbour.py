@@ -16,7 +16,7 @@ from lib.wire import COMMIT, Request, Wire
 
 MIB = 1024 * 1024
 NEIGHBOUR = pathlib.Path(__file__).parent / "lib" / "neighbour.py"
-ATTACKS = ["garbage", "half_messages", "unread_answers", "giant_parameters", "connects", "never_greeting", "others_things"]
+ATTACKS = ["garbage", "half_messages", "unread_answers", "giant_parameters", "executions", "connects", "never_greeting", "others_things"]
 # What is measured is the daemon: the attacker has a lower priority, so that it costs the others the time that the daemon spends on it and
 # hardly any other; and it stands still in each other round, so that what else the machine does is in both figures.
 ROUNDS, ROUND = 16, 2500
@@ -96,6 +96,8 @@ def test_the_others_hardly_wait(daemon, attack):
             for number in range(ROUNDS):
                 still = number % 2 == 0
                 neighbour.stand_still(still)
+                if still and attack == "executions":  # they go on when it does not
+                    wait_until("it is done", lambda: victim.status().pools[0].in_use == 0, 60)
                 times(victim, 30)  # what it had begun is over, or has begun
                 before = came(daemon)
                 (alone if still else beside).extend(times(victim, ROUND))

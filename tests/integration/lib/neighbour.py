@@ -71,6 +71,19 @@ def giant_parameters(path):
             pass
 
 
+def executions(path):
+    """Forty bytes that ask for many of them, then ten thousand statements, each for itself."""
+    while True:
+        try:
+            with Wire(path) as w:
+                request = w.batch_request(["SELECT 1 WHERE false"])
+                request.batch.statements[0].parameter_sets = 200_000
+                w.receive(w.send(request))
+                w.receive(w.send(w.batch_request(["SELECT 1 WHERE false"] * 10_000, atomic=False)))
+        except OSError:
+            pass
+
+
 def connects(path):
     while True:
         try:
