@@ -80,6 +80,7 @@ int pg_answers_push(struct pg_conn *conn, struct pg_answer answer)
 
 	if (answer.call) {
 		answer.call->pending++;
+		answer.call->syncs += answer.kind == PG_ANSWER_SYNC;
 		answer.call->sent = true;
 	}
 	if (conn->answers_count == conn->answers_size) {
@@ -298,8 +299,19 @@ static void take_complete(struct pg_conn *conn, struct pg_answer *a, PGresult *r
 	PQclear(last);
 }
 
-static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *result)
+static void tell_error(struct pg_answer *a, const PGresult *result)
 {
+	if (a->call->failed)
+		return;
+	a->call->failed = true;
+	if (a->call->ops->on_error)
+		a->call->ops->on_error(a->call, a->tag, a->set, result);
+}
+
+static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult **error)
+{
+	PGresult *result = *error;
+
 	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
 		pg_prepared_done(conn, steal(&a->prepared), false);
 	/*
@@ -312,11 +324,12 @@ static void take_error(struct pg_conn *conn, struct pg_answer *a, PGresult *resu
 		return;
 	}
 	a->done = true;
-	if (!a->call || a->call->failed)
+	if (a->call) {
+		tell_error(a, result);
 		return;
-	a->call->failed = true;
-	if (a->call->ops->on_error)
-		a->call->ops->on_error(a->call, a->tag, a->set, result);
+	}
+	PQclear(conn->unheard);
+	conn->unheard = steal(error);
 }
 
 static void take_aborted(struct pg_conn *conn, struct pg_answer *a)
@@ -324,6 +337,8 @@ static void take_aborted(struct pg_conn *conn, struct pg_answer *a)
 	a->done = true;
 	if (a->kind == PG_ANSWER_PREPARE && a->prepared)
 		pg_prepared_done(conn, steal(&a->prepared), false);
+	if (a->call && conn->unheard)
+		tell_error(a, conn->unheard);
 }
 
 /* The head is answered. */
@@ -331,9 +346,14 @@ static void take_end(struct pg_conn *conn)
 {
 	struct pg_answer a = pop(conn);
 
+	if (a.kind == PG_ANSWER_SYNC) {
+		PQclear(conn->unheard);
+		conn->unheard = NULL;
+	}
 	if (!a.call)
 		return;
 	a.call->pending--;
+	a.call->syncs -= a.kind == PG_ANSWER_SYNC;
 	if (a.kind == PG_ANSWER_SYNC && (a.call->pending > 0 || !a.call->ended)) {
 		a.call->failed = false;
 		a.call->completed = false;
@@ -406,7 +426,7 @@ static void take_result(struct pg_conn *conn, struct pg_answer *a, PGresult *res
 		take_aborted(conn, a);
 		break;
 	default:
-		take_error(conn, a, result);
+		take_error(conn, a, &result);
 		break;
 	}
 	PQclear(result);

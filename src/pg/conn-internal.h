@@ -81,7 +81,8 @@ struct pg_conn {
 	unsigned depth;            /* of calls */
 	struct pg_answer *answers; /* owned: a ring of answers_size, a power of two */
 	uint32_t answers_size, answers_head, answers_count;
-	PGresult *last_chunk;       /* owned; NULL: see keep_if_last() */
+	PGresult *last_chunk; /* owned; NULL: see keep_if_last() */
+	PGresult *unheard;    /* owned; an error of nobody's call, which takes others' with it */
 	struct pg_sending *sending; /* owned; NULL: no statement is half-way out */
 	struct pg_call *more;       /* borrowed; NULL: none wants to add to what is out */
 

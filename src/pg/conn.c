@@ -479,6 +479,7 @@ void pg_conn_destroy(struct pg_conn *conn)
 	pg_prepared_deinit(conn);
 	conn->pq = finish(conn->pq);
 	PQclear(conn->last_chunk);
+	PQclear(conn->unheard);
 	free(conn->answers);
 	free(conn);
 }

@@ -64,6 +64,7 @@ struct pg_call {
 	const struct pg_call_ops *ops;
 	struct pg_conn *conn; /* borrowed; NULL when it is on none */
 	unsigned pending;     /* answers that are outstanding */
+	unsigned syncs;       /* ... those of Syncs among them */
 	bool sent;            /* some of it was */
 	bool ended;           /* pg_call_end() was called: nothing is added any more */
 	bool failed;          /* an error came since the last Sync */

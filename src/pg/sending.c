@@ -136,10 +136,16 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 	return err_forward(r);
 }
 
+/* PostgreSQL has reported an error, and skips everything up to the Sync that will follow. */
+static bool is_skipped(const struct pg_call *call)
+{
+	return call->failed && call->syncs == 0;
+}
+
 struct pg_call *pg_sending_go_on(struct pg_conn *conn)
 {
 	struct pg_call *call = conn->sending->call;
-	int r = send_piece(conn, conn->sending);
+	int r = is_skipped(call) ? 0 : send_piece(conn, conn->sending);
 
 	if (r == PG_CALL_MORE) {
 		pg_conn_flush(conn);

@@ -88,6 +88,7 @@ struct request {
 	bool finishes_lease;           /* Request.finish */
 	bool tells_grant;              /* its answer has a LeaseGrant */
 	bool each_for_itself;          /* a batch that is not atomic */
+	bool read_only;                /* a BEGIN READ ONLY of ours went ahead of it */
 	bool batch_begins;             /* a batch that is a transaction of its own */
 	uint32_t next;                 /* of a batch: the statement that goes out next */
 	bool is_simple;                /* by the simple query protocol */

@@ -27,9 +27,10 @@ static const char *take_begin(struct request *r)
 {
 	const char *sql = NULL;
 
+	r->read_only = is_read_only(r);
 	if (r->lease)
 		sql = lease_take_begin(r->lease);
-	else if (is_read_only(r))
+	else if (r->read_only)
 		sql = "BEGIN READ ONLY";
 
 	r->begins = sql && !(r->lease && lease_begin_is_setup(r->lease));
@@ -42,7 +43,7 @@ static const char *finish_sql(const struct request *r)
 	bool in_transaction =
 		r->in_explicit || (r->n_texts > 0 && r->texts[0]->class.verb == PG_VERB_BEGIN);
 
-	if (is_read_only(r))
+	if (r->read_only)
 		return "COMMIT";
 	if (!r->finishes_lease || !in_transaction)
 		return NULL;

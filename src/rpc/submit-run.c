@@ -37,6 +37,7 @@ struct submit_run {
 	struct failure failure;
 	uint32_t failed_tag;
 	bool begins;
+	bool incomplete; /* some of it could not be sent */
 	bool completed;
 	bool timed_out;
 	bool cancelled;
@@ -102,7 +103,7 @@ static void on_complete(struct pg_call *call, uint32_t tag, uint32_t set,
 	(void)set;
 	(void)result;
 	run->completed |= tag < TAG_OWN || tag == TAG_FINISH;
-	if (tag == TAG_FINISH && run->failed_tag == TAG_TABLE)
+	if (tag == TAG_FINISH && run->failed_tag == TAG_TABLE && !run->incomplete)
 		forget_failure(run); /* it was there, and may not be made */
 }
 
@@ -245,11 +246,13 @@ static void go_on(struct submit_run *run)
 				    (uint32_t)run->next);
 		if (e == PG_CALL_MORE)
 			return;
-		if (e != 0)
+		if (e != 0) {
 			fail(run, SIDEPOOL_E_OUT_OF_MEMORY, FAILURE_FAILED);
+			run->incomplete = true;
+		}
 	}
 	if (run->begins)
-		execute_own(run, run->failure.code ? "ROLLBACK" : "COMMIT", TAG_FINISH);
+		execute_own(run, run->incomplete ? "ROLLBACK" : "COMMIT", TAG_FINISH);
 	pg_call_end(&run->call);
 }
 

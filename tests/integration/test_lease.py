@@ -267,6 +267,21 @@ def test_who_holds_the_pool_and_who_waits_is_told(daemon, pg, table):
         assert told and "transaction 0 s" not in told[0]
 
 
+@pytest.mark.settings({"pool main": {"max_prepared_statements": 1}})
+def test_in_a_failed_transaction_each_statement_is_told_so(wire):
+    """Also one that takes the place of another in the statement cache: what drops that one fails, and takes it along."""
+    lease = wire.lease(begin=True)
+    for _ in range(3):  # prepared by now
+        wire.values("SELECT 1", lease=lease)
+    with pytest.raises(Failed):
+        wire.values("SELECT 1/0", lease=lease)
+    for _ in range(3):
+        with pytest.raises(Failed) as e:
+            wire.query("SELECT 2", lease=lease)
+        assert e.value.error.sql.sqlstate == "25P02"
+    wire.release(lease)
+
+
 ALTERATIONS = {
     "alter": ("SELECT * FROM plans", "ALTER TABLE plans ADD b int DEFAULT 7", [("1", "7")]),
     "drop": ("SELECT * FROM plans", "DROP TABLE plans; CREATE TABLE plans AS SELECT 'x' AS a", [("x",)]),

@@ -78,7 +78,9 @@ def test_many_sets_half_way_out_are_given_up(daemon, wire, pg, table, lock, end)
             cancel = Request()
             cancel.cancel.request_id = asked
             assert w.call(cancel).cancel.found
-            assert (CODES[w.receive(asked).error.code], lines(pg)) == ("CANCELLED", [])
+            error = w.receive(asked).error
+            assert (CODES[error.code], OUTCOMES[error.outcome], lines(pg)) == ("CANCELLED", "failed", [])
+            assert pid in [b[0] for b in pg.backends()]  # what was not out when it was heard has not gone out
         elif end == "terminate":
             pg.sql("SELECT pg_terminate_backend(%s)", pid)
             error = w.receive(asked).error
@@ -91,6 +93,28 @@ def test_many_sets_half_way_out_are_given_up(daemon, wire, pg, table, lock, end)
         wait_until("the connection is free", lambda: wire.status().pools[0].in_use == 0)
     pg.wait_for_end()
     assert lines(pg) == []
+
+
+@pytest.mark.settings({"application reader": {"read_only": "on"}})
+def test_many_sets_of_a_client_that_left_half_way_are_committed_as_their_key_tells(daemon, pg, table, lock):
+    """With its key it goes on for the next to ask; a NOTIFY shows whether its transaction was committed."""
+
+    def request(wire):
+        batch = batch_of_many(wire, key=b"many")
+        statement = batch.batch.statements[1]
+        statement.sql = b"SELECT pg_notify('read', 'all') WHERE $1 = '0'"
+        return batch
+
+    with pg.connect() as hears:
+        hears.execute("LISTEN read")
+        with Wire(daemon.socket).named("reader") as gone:
+            gone.send(request(gone))
+            wait_until("it waits for the lock", lambda: waits(pg))
+        with Wire(daemon.socket).named("reader") as again:
+            wait_until("its client is gone", lambda: again.status().clients == 1)
+            lock()
+            assert len(again.call(request(again)).results) == 3
+        assert [n.payload for n in hears.notifies(timeout=20, stop_after=1)] == ["all"]
 
 
 def test_many_sets_on_a_lease_are_part_of_its_transaction(wire, pg, table):

@@ -14,7 +14,7 @@ from lib.cut import Cut
 from lib.events import Subscriber
 from lib.http import get_json, metrics
 from lib.wait import wait_until
-from lib.wire import CODES, Failed, Request, Wire, fill
+from lib.wire import CODES, Failed, Request, Wire, fill, pack
 
 pytestmark = pytest.mark.fast
 
@@ -498,14 +498,19 @@ def test_a_full_disk_refuses_and_loses_nothing(kept, pg):
     assert notes(pg) == [0, 2]
 
 
-def test_a_role_that_may_not_create_the_table_is_told_so(pg, make_daemon, journal):
+@pytest.mark.parametrize("n", [1, 5000], ids=["one set", "so many that it is refused before all of them are out"])
+def test_a_role_that_may_not_create_the_table_is_told_so(pg, make_daemon, journal, n):
     pg.sql("DROP ROLE IF EXISTS humble")
     pg.sql("CREATE ROLE humble LOGIN")
     pg.sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT INSERT ON note TO humble; GRANT USAGE ON note_n_seq TO humble")
     daemon = make_daemon(pg.url(user="humble"), config={"sidepool": {"submit_journal": journal}})
     try:
         with Wire(daemon.socket) as w:
-            submit(w, insert(1))
+            request = submit_request(w, "INSERT INTO note (a) VALUES ($1::text::int)")
+            statement = request.submit.statements[0]
+            statement.parameters = b"".join(pack([str(k)]) for k in range(n))
+            statement.parameter_count, statement.parameter_sets = 1, n
+            w.call(request)
             (entry,) = wait_until("it is refused", lambda: [s for s in queue(w).submissions if s.error.sql.sqlstate == "42501"])
             assert "sidepool_submitted" in entry.error.message and "CREATE TABLE" in daemon.log()
             pg.sql(
@@ -513,8 +518,8 @@ def test_a_role_that_may_not_create_the_table_is_told_so(pg, make_daemon, journa
                 " done timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (journal, entry));"
                 "GRANT SELECT, INSERT, DELETE ON sidepool_submitted TO humble"
             )
-            wait_until("it is run", lambda: notes(pg) == [1])
             drained(w)
+            assert notes(pg) == list(range(n)) and queue(w).submit.done_total == 1
     finally:
         daemon.kill()
         pg.sql("DROP TABLE IF EXISTS note, sidepool_submitted; DROP ROLE humble")
