@@ -115,7 +115,7 @@ void pg_backend_fail(struct pg_backend *b, enum slot_failure failure, const char
 }
 
 /*
- * A server's process that hangs itself hears no cancel request. When it gets on, and reads the
+ * A process of the server that is stuck hears no cancel request. When it gets on, and reads the
  * statement only then, it is at it for nobody, and looks for its client only where
  * client_connection_check_interval is set:
  * https://www.postgresql.org/docs/current/runtime-config-connection.html

@@ -177,12 +177,6 @@ void pg_call_is_unsent(struct pg_call *call)
 		pg_conn_flush(conn);
 }
 
-void pg_call_pause(struct pg_call *call)
-{
-	call->conn->more = call;
-	pg_call_is_unsent(call);
-}
-
 static bool last_is_sync(const struct pg_conn *conn)
 {
 	uint32_t last = (conn->answers_head + conn->answers_count - 1) & (conn->answers_size - 1);

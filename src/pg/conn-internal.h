@@ -84,7 +84,7 @@ struct pg_conn {
 	PGresult *last_chunk; /* owned; NULL: see keep_if_last() */
 	PGresult *unheard;    /* owned; an error of nobody's call, which takes others' with it */
 	struct pg_sending *sending; /* owned; NULL: no statement is half-way out */
-	struct pg_call *more;       /* borrowed; NULL: none wants to add to what is out */
+	struct pg_call *more; /* borrowed; NULL: none has more to send than it was its turn to */
 
 	struct pg_prepared *prepared;   /* owned, by text */
 	struct pg_prepared_list by_use; /* the latest first */
@@ -116,10 +116,10 @@ void pg_call_is_unsent(struct pg_call *call);
 
 /* sending.c */
 /*
- * The next piece, now that the socket has taken all before it. Returns the call when its statement is
- * out; NULL: there is more, or the connection is broken.
+ * `more` goes on, now that the socket has taken all before it. Returns it when its statement is out;
+ * NULL: there is more of that, or the connection is broken.
  */
-struct pg_call *pg_sending_go_on(struct pg_conn *conn);
+struct pg_call *pg_call_go_on(struct pg_conn *conn);
 struct pg_sending *pg_sending_free(struct pg_sending *s);
 
 /* prepared.c */

@@ -388,8 +388,7 @@ void pg_conn_flush(struct pg_conn *conn)
 		return;
 	}
 	conn->unwritten = left > 0;
-	events = (conn->paused ? 0 : UV_READABLE) |
-		 (left > 0 || conn->sending || conn->more ? UV_WRITABLE : 0);
+	events = (conn->paused ? 0 : UV_READABLE) | (left > 0 || conn->more ? UV_WRITABLE : 0);
 	if (events != conn->events && watch(conn, events | UV_DISCONNECT, on_ready) < 0)
 		pg_conn_break(conn);
 	conn->events = events;
@@ -411,12 +410,7 @@ static void tell_flushed(struct pg_conn *conn)
 
 	if (!pg_conn_is_flushed(conn))
 		return;
-	if (conn->sending)
-		call = pg_sending_go_on(conn);
-	else if (conn->more)
-		call = steal(&conn->more);
-	else
-		call = TAILQ_FIRST(&conn->calls);
+	call = conn->more ? pg_call_go_on(conn) : TAILQ_FIRST(&conn->calls);
 	if (call && call->ops->on_flushed)
 		call->ops->on_flushed(call);
 }

@@ -65,6 +65,7 @@ struct pg_call {
 	struct pg_conn *conn; /* borrowed; NULL when it is on none */
 	unsigned pending;     /* answers that are outstanding */
 	unsigned syncs;       /* ... those of Syncs among them */
+	unsigned in_turn;     /* sets that went out in this turn of the loop */
 	bool sent;            /* some of it was */
 	bool ended;           /* pg_call_end() was called: nothing is added any more */
 	bool failed;          /* an error came since the last Sync */
@@ -148,10 +149,9 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 
 /* The same for a text of the daemon's own, without parameters. */
 int pg_call_execute_text(struct pg_call *call, const char *sql, uint32_t tag);
-
 void pg_call_sync(struct pg_call *call);
-/* As after PG_CALL_MORE: what is to be added waits for on_flushed, in a later turn of the loop. */
-void pg_call_pause(struct pg_call *call);
+/* Whether it has added enough for this turn of the loop: if so, more waits as after PG_CALL_MORE. */
+bool pg_call_pauses(struct pg_call *call);
 /* What stands before it is answered without waiting for the Sync. */
 void pg_call_flush(struct pg_call *call);
 void pg_call_end(struct pg_call *call);

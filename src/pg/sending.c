@@ -11,9 +11,11 @@
 #include "pg/packed.h"
 #include "pg/text.h"
 #include "util/error.h"
+#include "util/macro.h"
 
 enum {
-	PIECE_SETS = 256, /* less than a millisecond's work */
+	SETS_A_TURN =
+		128, /* of a call; less than a millisecond's work, four with a Sync after each */
 	PIECE_BYTES = 64 * 1024,
 };
 
@@ -41,16 +43,18 @@ static int send_set(PGconn *pq, const struct pg_sending *s)
 				 st->result_format);
 }
 
+static bool is_full(const struct pg_call *call)
+{
+	return call->in_turn >= SETS_A_TURN;
+}
+
 /* What libpq could not even queue breaks the connection: libpq and we would no longer count alike. */
 static int send_piece(struct pg_conn *conn, struct pg_sending *s)
 {
 	const uint8_t *from = s->params.at;
-	uint32_t first = s->set;
 	int sent, r;
 
 	do {
-		if (s->set - first == PIECE_SETS || s->params.at - from >= PIECE_BYTES)
-			return PG_CALL_MORE;
 		pg_params_next(&s->params);
 		sent = send_set(conn->pq, s);
 		pg_params_restore(&s->params);
@@ -62,8 +66,11 @@ static int send_piece(struct pg_conn *conn, struct pg_sending *s)
 							      .call = s->call,
 							      .tag = s->tag,
 							      .set = s->set });
-	} while (++s->set < s->statement->n_sets && r == 0);
-	return err_forward(r);
+		s->call->in_turn++;
+		if (++s->set == s->statement->n_sets || r < 0)
+			return err_forward(r);
+	} while (!is_full(s->call) && s->params.at - from < PIECE_BYTES);
+	return PG_CALL_MORE;
 }
 
 /* Its name may be gone when the rest goes out: where its Parse failed, and so does all that. */
@@ -113,6 +120,7 @@ static int execute_long(struct pg_call *call, const struct pg_statement *stateme
 	r = send_piece(conn, s);
 	if (r == PG_CALL_MORE) {
 		conn->sending = s;
+		conn->more = call;
 		pg_call_is_unsent(call);
 		return PG_CALL_MORE;
 	}
@@ -125,8 +133,9 @@ int pg_call_execute(struct pg_call *call, const struct pg_statement *statement, 
 	struct pg_sending s;
 	int r;
 
-	if (statement->n_sets > PIECE_SETS ||
-	    (statement->n_sets > 1 && statement->params_bytes > PIECE_BYTES))
+	if (statement->n_sets > 1 &&
+	    (statement->n_sets > SETS_A_TURN - MIN(call->in_turn, SETS_A_TURN) ||
+	     statement->params_bytes > PIECE_BYTES))
 		return err_forward(execute_long(call, statement, tag));
 	r = begin(&s, call, statement, tag);
 	if (r != 0)
@@ -142,16 +151,29 @@ static bool is_skipped(const struct pg_call *call)
 	return call->failed && call->syncs == 0;
 }
 
-struct pg_call *pg_sending_go_on(struct pg_conn *conn)
+bool pg_call_pauses(struct pg_call *call)
 {
-	struct pg_call *call = conn->sending->call;
-	int r = is_skipped(call) ? 0 : send_piece(conn, conn->sending);
+	if (!is_full(call))
+		return false;
+	call->conn->more = call;
+	pg_call_is_unsent(call);
+	return true;
+}
 
+struct pg_call *pg_call_go_on(struct pg_conn *conn)
+{
+	struct pg_call *call = conn->more;
+	int r = 0;
+
+	call->in_turn = 0;
+	if (conn->sending && !is_skipped(call))
+		r = send_piece(conn, conn->sending);
 	if (r == PG_CALL_MORE) {
 		pg_conn_flush(conn);
 		return NULL;
 	}
 	conn->sending = pg_sending_free(conn->sending);
+	conn->more = NULL;
 	return r == 0 ? call : NULL;
 }
 

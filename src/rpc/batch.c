@@ -14,7 +14,6 @@
 
 enum {
 	STATEMENTS_MAX = 10000,
-	STATEMENTS_A_TURN = 128,
 };
 
 static bool needs_begin(const struct request *r)
@@ -49,11 +48,9 @@ static void end_statement(struct request *r)
 /* Until there is enough for one turn of the loop, or the end. */
 static void go_on(struct request *r)
 {
-	for (unsigned n = 0; r->next < r->n_texts; n++) {
-		if (n == STATEMENTS_A_TURN) {
-			pg_call_pause(&r->call);
+	while (r->next < r->n_texts) {
+		if (pg_call_pauses(&r->call))
 			return;
-		}
 		end_statement(r);
 		if (!request_execute(r, r->next++))
 			return;

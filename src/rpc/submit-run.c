@@ -237,13 +237,17 @@ static void write_row(struct submit_run *run)
 	execute_own(run, sql, TAG_ROW);
 }
 
+/* Until there is enough for one turn of the loop, or the end. */
 static void go_on(struct submit_run *run)
 {
 	int e;
 
-	for (; run->next < run->n; run->next++) {
+	while (run->next < run->n) {
+		if (pg_call_pauses(&run->call))
+			return;
 		e = pg_task_execute(&run->task, &run->call, &run->statements[run->next],
 				    (uint32_t)run->next);
+		run->next++;
 		if (e == PG_CALL_MORE)
 			return;
 		if (e != 0) {
@@ -256,15 +260,10 @@ static void go_on(struct submit_run *run)
 	pg_call_end(&run->call);
 }
 
-/* A statement of many sets is out. */
 static void on_flushed(struct pg_call *call)
 {
-	struct submit_run *run = container_of(call, struct submit_run, call);
-
-	if (call->ended)
-		return;
-	run->next++;
-	go_on(run);
+	if (!call->ended)
+		go_on(container_of(call, struct submit_run, call));
 }
 
 static void begin_call(struct submit_run *run)

@@ -54,6 +54,32 @@ def test_many_sets_go_out_a_piece_at_a_time(daemon, wire, pg, table, lock):
     assert pg.sql("SELECT count(*), sum(a) FROM line") == [(MANY, MANY * (MANY - 1) // 2)]
 
 
+@pytest.mark.parametrize("kind", ["batch", "submit"])
+def test_many_statements_of_many_sets_go_out_a_piece_at_a_time(daemon, wire, pg, table, lock, kind):
+    """What a turn of the loop takes is counted in sets, over all statements."""
+    statements, sets = 1000, 120
+    request = wire.request()
+    message = getattr(request, kind)
+    message.statements.add().sql = b"SELECT pg_advisory_xact_lock(61)"
+    for i in range(statements):
+        statement = message.statements.add()
+        statement.sql = b"INSERT INTO line (a) VALUES ($1::text::int)"
+        statement.parameters = b"".join(pack([str(i * sets + k)]) for k in range(sets))
+        statement.parameter_count, statement.parameter_sets = 1, sets
+    if kind == "batch":
+        message.atomic = True
+    with Wire(daemon.socket) as other:
+        before = daemon.rss() + 2 * len(request.SerializeToString())
+        asked = wire.send(request)
+        wait_until("it waits for the lock", lambda: waits(pg))
+        assert all(other.values("SELECT 1") == [("1",)] for _ in range(100))
+        assert daemon.rss() - before < 7 * MIB
+        lock()
+        wire.receive(asked)
+    n = statements * sets
+    wait_until("it is run", lambda: pg.sql("SELECT count(*), sum(a) FROM line") == [(n, n * (n - 1) // 2)])
+
+
 def test_a_failing_set_among_many_leaves_nothing(wire, pg, table):
     with pytest.raises(Failed) as e:
         wire.call(batch_of_many(wire, bad=MANY // 2))
